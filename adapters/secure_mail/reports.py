@@ -1,0 +1,65 @@
+"""Delivery status notifications (RFC 3464): which delivery they are about, and whether it failed or waits."""
+
+from __future__ import annotations
+
+import re
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+from itertools import islice
+from typing import Literal
+
+from broker.spi import Issue, Refused, Report
+
+MAX_BYTES = 2 * 1024 * 1024
+MAX_PARTS = 50
+_KEY = re.compile(r"\b([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+
+
+def read(content: bytes) -> Report:
+    """Raises `Refused` when it is no report, is about nothing of ours, or reports success (no proof)."""
+    if len(content) > MAX_BYTES:
+        raise _refused("size", "is too large")
+    parts: list[Message] = []
+    parts.extend(islice(message_from_bytes(content, policy=default).walk(), MAX_PARTS))
+    fields = [field for part in parts for field in _status_fields(part)]
+    actions = {str(f.get("Action", "")).strip().lower() for f in fields}
+    if not actions & {"failed", "delayed"}:
+        raise _refused("action", "reports neither a failure nor a delay")
+    kind: Literal["failed", "delayed"] = "failed" if "failed" in actions else "delayed"
+    return Report(_key(parts, fields), kind, _code(fields, kind))
+
+
+def _status_fields(part: Message) -> list[Message]:
+    if part.get_content_type() != "message/delivery-status":
+        return []
+    inner = part.get_payload()
+    return [f for f in inner if isinstance(f, Message)] if isinstance(inner, list) else []
+
+
+def _key(parts: list[Message], fields: list[Message]) -> str:
+    """From the envelope id, or from the Message-ID of the returned headers."""
+    said = [str(f.get("Original-Envelope-Id", "")) for f in fields]
+    for part in parts[1:]:
+        said.append(str(part.get("Message-ID", "")))
+        if part.get_content_type() == "text/rfc822-headers":
+            text = part.get_payload(decode=True)
+            found = message_from_bytes(text if isinstance(text, bytes) else b"", policy=default)
+            said.append(str(found.get("Message-ID", "")))
+    keys = {match[1] for text in said if (match := _KEY.search(text.lower()))}
+    if len(keys) != 1:
+        raise _refused("key", "names no delivery, or more than one")
+    return keys.pop()
+
+
+def _code(fields: list[Message], kind: str) -> str:
+    for field in fields:
+        match = _STATUS.search(str(field.get("Status", "")))
+        if match:
+            return f"bounce-{match[0].replace('.', '-')}" if kind == "failed" else "delayed"
+    return "bounce" if kind == "failed" else "delayed"
+
+
+def _refused(rule: str, detail: str) -> Refused:
+    return Refused("report-refused", "this is no report about a delivery", (Issue("", rule, detail),))

@@ -1,0 +1,74 @@
+"""Commands of the data protection officer: the register, the ledger, erasure."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from broker.cli.console import Json, acting, desk, reported, show
+from broker.desk import events, retain
+from broker.desk import register as desk_register
+from broker.jobs import note_checker
+from broker.store import ledger_verify
+from broker.store.engine import unit_of_work
+
+register = typer.Typer(
+    help="The register of disclosures: payload-free, survives erasure.", no_args_is_help=True
+)
+ledger = typer.Typer(help="The ledger: verify it, show its head.", no_args_is_help=True)
+
+
+@register.command("export")
+@reported
+def register_export(
+    to: Annotated[Path | None, typer.Option("--to", help="File to write; absent: standard output.")] = None,
+    partner: Annotated[str | None, typer.Option(help="Only what this addressee got.")] = None,
+    case: Annotated[str | None, typer.Option(help="Only what left of this case.")] = None,
+) -> None:
+    """Who received which kinds of field, when, under what, and what came back. CSV, UTF-8."""
+    with desk() as d:
+        actor = acting(d)
+        actor.needs("dpo", "releaser")
+        with unit_of_work(d.db) as session:
+            lines = desk_register.to_csv(session, partner=partner, case_id=case)
+            if to is None:
+                sys.stdout.writelines(lines)
+            else:
+                with to.open("w", encoding="utf-8", newline="") as file:
+                    file.writelines(lines)
+            events.note(d, session, "register:exported", actor.id)
+
+
+@register.command("erase")
+@reported
+def register_erase(case: UUID, as_json: Json = False) -> None:
+    """Close a case for good: keys, content and sealed bytes go now; register and proofs stay.
+
+    It is unrecoverable once the month's key is destroyed (`broker keys rotate-epoch`).
+    """
+    with desk() as d:
+        actor = acting(d)
+        done = retain.erase_case(d, actor, case)
+    show(
+        {"keys": done.keys, "sealed_objects": done.sealed_objects, "epochs": done.epochs},
+        as_json,
+        f"Closed: {done.keys} keys and {done.sealed_objects} sealed objects deleted. Unrecoverable when "
+        f"{', '.join(done.epochs) or 'nothing'} is destroyed.",
+    )
+
+
+@ledger.command("verify")
+@reported
+def ledger_verify_command(as_json: Json = False) -> None:
+    """Recompute everything from the leaves: tree, tiles, checkpoints, feed, releases without a leaf."""
+    with desk(purposes={"token"}) as d:
+        check_note = note_checker(d)
+        with d.db.connect("app") as conn:
+            report = ledger_verify.verify_all(conn, check_note)
+    show(report.as_json(), as_json, report.words())
+    if not report.ok:
+        raise typer.Exit(1)

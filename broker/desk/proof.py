@@ -1,0 +1,200 @@
+"""How a delivery that was handed over becomes delivered: a reply, a logged call, or a report that it failed.
+
+That a relay took a mail proves nothing about the addressee (ruling 10): only the addressee's own word
+does. All of it is kept as evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from broker.auth import Actor
+from broker.core import canonical
+from broker.desk import deliver, events
+from broker.desk.context import Desk
+from broker.errors import Conflict, NotFound, Refused
+from broker.spi import DeliveryReceipt, ReadsReports
+from broker.store import tables
+from broker.store.engine import unit_of_work
+
+REPLY_LIFE = timedelta(days=7)
+"""A reply link outlives the chase clocks of the pack, and no more."""
+Said = Literal["received", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A telephone call about a delivery. The name rests encrypted; the rest is codes."""
+
+    answered_by: str
+    number: str
+    read_back: bool
+    """The addressee's desk read the reference back."""
+
+
+def new_reply(desk: Desk, session: Session, delivery: tables.Delivery) -> str:
+    """A reply link for one sending. The token is 256 bits; only its hash is kept."""
+    token = canonical.b64u(desk.random(32))
+    session.add(
+        tables.DeliveryReply(
+            token_hash=_hash(token), delivery_id=delivery.id, expires_at=desk.now() + REPLY_LIFE
+        )
+    )
+    session.flush()
+    return f"{desk.settings.issuer}/v1/reply/{token}"
+
+
+def replying(desk: Desk, session: Session, token: str) -> tables.Delivery:
+    """The delivery behind a reply link. Raises `NotFound` when it is unknown or over."""
+    row = session.get(tables.DeliveryReply, _hash(token))
+    if row is None or row.expires_at <= desk.now():
+        raise NotFound("reply link")
+    return deliver.get(session, row.delivery_id)
+
+
+def reply(desk: Desk, session: Session, token: str, said: Said) -> str:
+    """The addressee's word by its link. The same word twice is one. Returns the state."""
+    delivery = replying(desk, session, token)
+    before = deliver.last(session, delivery.id)
+    if before.state == "delivered" or (before.state == "failed" and before.code == said):
+        return before.state
+    answer = _record(desk, {"by": "reply-link", "delivery": str(delivery.id), "said": said})
+    return _settle(desk, session, delivery, answer, arrived=said == "received", code=said, by="addressee")
+
+
+def call(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, made: Call) -> str:
+    """Log a call in which the addressee's desk said that it has the referral, or that it has not."""
+    actor.needs("analyst", "releaser")
+    delivery = deliver.get(session, delivery_id)
+    answer = _record(
+        desk,
+        {
+            "by": "call",
+            "delivery": str(delivery.id),
+            "caller": actor.id,
+            "answered_by": made.answered_by,
+            "number": made.number,
+            "read_back": made.read_back,
+        },
+    )
+    code = "call-read-back" if made.read_back else "call-not-there"
+    return _settle(desk, session, delivery, answer, arrived=made.read_back, code=code, by=actor.id)
+
+
+def retracted(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, made: Call) -> None:
+    """Log a call in which the addressee's desk said that it deleted what it got."""
+    actor.needs("releaser", "dpo")
+    delivery = deliver.get(session, delivery_id)
+    if not made.read_back:
+        raise Conflict("not-confirmed", "only a desk that read the reference back has confirmed anything")
+    answer = _record(
+        desk,
+        {"by": "call", "caller": actor.id, "answered_by": made.answered_by, "number": made.number,
+         "delivery": str(delivery.id), "said": "deleted"},
+    )  # fmt: skip
+    digest = deliver.keep(desk, session, delivery, "retraction", answer)
+    deliver.step(desk, session, delivery, "retracted", "call", evidence=digest, by=actor.id)
+
+
+def report(desk: Desk, session: Session, adapter_name: str, content: bytes) -> UUID:
+    """Take a machine's report (a bounce, a delay). It is kept; a failure ends the delivery visibly.
+
+    Raises `Refused` when it is about no delivery of ours.
+    """
+    adapter = desk.adapters.get(adapter_name)
+    if not isinstance(adapter, ReadsReports):
+        raise NotFound("adapter that reads reports")
+    read = adapter.read_report(content)
+    try:
+        delivery = session.get(tables.Delivery, UUID(read.key))
+    except ValueError:
+        delivery = None
+    if delivery is None or delivery.adapter != adapter_name:
+        raise Refused("report-unknown", "the report is about no delivery of ours")
+    before = deliver.last(session, delivery.id)
+    answer = DeliveryReceipt(content, "message/rfc822", "")
+    if read.kind == "failed" and before.state in ("awaiting", "overdue"):
+        deliver.keep(desk, session, delivery, "failure", answer)
+        deliver.step(desk, session, delivery, "failed", read.code, attempt=before.attempt)
+    elif read.kind == "delayed" and before.state == "awaiting":
+        deliver.keep(desk, session, delivery, "failure", answer)
+        deliver.step(
+            desk, session, delivery, "awaiting", read.code, attempt=before.attempt,
+            evidence=before.evidence_sha256,
+        )  # fmt: skip
+    return delivery.id
+
+
+def mark_overdue(desk: Desk) -> int:
+    """Deliveries past their deadline become overdue, once for each reason. Returns how many."""
+    done = 0
+    with unit_of_work(desk.db) as session:
+        late = session.exec(
+            select(tables.Delivery).where(col(tables.Delivery.deadline) <= desk.now(), ~_closed().exists())
+        ).all()
+        for delivery in late:
+            before = deliver.last(session, delivery.id)
+            code = {"queued": deliver.NOT_SENT, "awaiting": deliver.NO_ANSWER}.get(before.state)
+            if code is None or _was_overdue(session, delivery.id, code):
+                continue
+            deliver.step(desk, session, delivery, "overdue", code, attempt=before.attempt, due=before.due)
+            done += 1
+    return done
+
+
+def _closed() -> SelectOfScalar[int] | SelectOfScalar[None]:
+    event = tables.DeliveryEvent
+    return select(event.id).where(
+        col(event.delivery_id) == col(tables.Delivery.id),
+        col(event.state).in_(("delivered", "retracted")),
+    )
+
+
+def _was_overdue(session: Session, delivery_id: UUID, code: str) -> bool:
+    event = tables.DeliveryEvent
+    found = select(event.id).where(
+        col(event.delivery_id) == delivery_id, col(event.state) == "overdue", col(event.code) == code
+    )
+    return session.exec(found).first() is not None
+
+
+def _settle(
+    desk: Desk,
+    session: Session,
+    delivery: tables.Delivery,
+    answer: DeliveryReceipt,
+    *,
+    arrived: bool,
+    code: str,
+    by: str,
+) -> str:
+    before = deliver.last(session, delivery.id)
+    if before.state not in ("awaiting", "overdue", "failed"):
+        raise Conflict("delivery-state", f"this delivery is {before.state}: nothing to say about it")
+    if not arrived:
+        deliver.keep(desk, session, delivery, "failure", answer)
+        if before.state == "failed":
+            return "failed"
+        deliver.step(desk, session, delivery, "failed", code, attempt=before.attempt, by=by)
+        return "failed"
+    digest = deliver.keep(desk, session, delivery, "delivery", answer)
+    deliver.step(desk, session, delivery, "delivered", code, attempt=before.attempt, evidence=digest, by=by)
+    return "delivered"
+
+
+def _record(desk: Desk, said: dict[str, str | bool]) -> DeliveryReceipt:
+    body = canonical.encode_trusted(
+        {"schema": "broker-delivery-word/1", "at": events.stamp(desk.now()), **said}
+    )
+    return DeliveryReceipt(body, "application/json", "")
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

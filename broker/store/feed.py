@@ -1,0 +1,235 @@
+"""What a partner pulls: feed page, sealed bytes, proof; SQL of its own on an async pool.
+
+Each call is one pipelined transaction that begins by naming the partner *for that transaction*: a
+session-level setting would leak to the next borrower of the pooled connection. Every query also
+has the partner in its predicate; row-level security stands behind it and finds nothing for anybody
+else when the predicate is forgotten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from broker.errors import Conflict, NotFound
+from broker.store import tree
+from broker.store.ledger_append import APPEND, Entry, parameters
+from broker.store.ledger_tiles import LATEST, gather, queries
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+_SCOPE = re.compile(r"\{(\w+\.\w+)\}")
+
+
+def scoped(query: str, *, predicate: bool = True) -> bytes:
+    """Fill `{alias.column}` with "belongs to this partner".
+
+    `predicate=False` leaves it out: tests show by it that row-level security alone says no.
+    """
+    return _SCOPE.sub(r"\1 = %(partner)s" if predicate else "true", query).encode()
+
+
+@asynccontextmanager
+async def as_partner(pool: Pool, partner: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """A pipelined transaction in which row-level security sees this partner and no other.
+
+    Results of the last statements are read after the block: then all of it is one round trip.
+    `conn.transaction()` would wait for the server after `begin` and after `commit`, so both are
+    statements like the others. An exception leaves `commit` out, and the pool rolls back.
+    """
+    async with pool.connection() as conn, conn.pipeline():
+        await conn.execute("begin", prepare=False)
+        await conn.execute("select set_config('broker.partner', %s, true)", [partner])
+        yield conn
+        await conn.execute("commit", prepare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as stored bytes; `last` is the cursor behind it (the one asked with when empty)."""
+
+    items: tuple[bytes, ...]
+    last: int
+    more: bool
+
+    def joined(self) -> bytes:
+        """The `items` member of the answer, ready to be sent."""
+        return b"[" + b",".join(self.items) + b"]"
+
+
+_PAGE = """
+select f.position, f.row from feed f
+where {f.partner_id} and f.position > %(after)s
+order by f.position limit %(limit)s
+"""
+_PAGE_BY_URGENCY = """
+select f.position, f.row from feed f
+where {f.partner_id} and f.urgency = %(urgency)s and f.position > %(after)s
+order by f.position limit %(limit)s
+"""
+
+
+async def page(
+    pool: Pool,
+    partner: str,
+    *,
+    after: int = -1,
+    limit: int = 100,
+    urgency: str | None = None,
+    predicate: bool = True,
+) -> Page:
+    """Feed rows behind a position; one more row is asked for to know whether there are more."""
+    query = _PAGE if urgency is None else _PAGE_BY_URGENCY
+    values = {"partner": partner, "after": after, "limit": limit + 1, "urgency": urgency}
+    async with as_partner(pool, partner) as conn:
+        cursor = await conn.execute(scoped(query, predicate=predicate), values, binary=True)
+    rows = await cursor.fetchall()
+    shown = rows[:limit]
+    return Page(
+        items=tuple(row for _, row in shown),
+        last=shown[-1][0] if shown else after,
+        more=len(rows) > limit,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Sealed bytes as stored; `sha256` (hex) is the strong ETag."""
+
+    release_id: str
+    part: str
+    body: bytes
+    sha256: str
+    media_type: str
+    generation: int
+    first_collected_at: datetime | None
+    window_days: int | None
+
+    def closed(self, at: datetime) -> bool:
+        """Is the retrieval window, which runs from the first collection, over?"""
+        if self.first_collected_at is None or self.window_days is None:
+            return False
+        return at > self.first_collected_at + timedelta(days=self.window_days)
+
+
+# Not in the feed yet means not published: there is a short regret before it.
+_STATE = """
+select
+  exists (select 1 from feed f
+          where {f.partner_id} and f.release_id = %(release)s and f.event = 'published'),
+  exists (select 1 from withdrawal w where {w.partner_id} and w.release_id = %(release)s),
+  (select min(c.at) from collection c where {c.partner_id} and c.release_id = %(release)s),
+  (select r.window_from_first_collection from release r
+   where {r.carrier} and r.release_id = %(release)s)
+"""
+_OBJECT = """
+select o.body, o.sha256, o.media_type, o.generation from sealed_object o
+where {o.partner_id} and o.release_id = %(release)s and o.part = %(part)s
+order by o.generation desc limit 1
+"""
+_COLLECTED = """
+insert into collection (id, release_id, partner_id, part, at, generation, sha256)
+values (%s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+async def sealed(pool: Pool, partner: str, release: str, part: str, *, predicate: bool = True) -> Sealed:
+    """Look without collecting (HEAD, If-None-Match). Raises like `collect`."""
+    async with as_partner(pool, partner) as conn:
+        return await _sealed(conn, partner, release, part, predicate=predicate)
+
+
+async def collect(
+    pool: Pool,
+    partner: str,
+    release: str,
+    part: str,
+    *,
+    at: datetime,
+    entry_of: Callable[[Sealed], Entry],
+) -> Sealed:
+    """Hand over sealed bytes and record it in the same transaction; the bytes come after commit.
+
+    `entry_of` makes the `collected` entry of what is handed over; its event id is the collection's.
+    Raises NotFound for what is absent, foreign, unknown or not yet published; Conflict `withdrawn`
+    or `window-closed` for what was there.
+    """
+    async with as_partner(pool, partner) as conn:
+        found = await _sealed(conn, partner, release, part)
+        if found.closed(at):
+            raise Conflict("window-closed", "the time to collect this referral is over")
+        entry = entry_of(found)
+        made = (entry.event_id, release, partner, part, at, found.generation, found.sha256)
+        await conn.execute(_COLLECTED, made)
+        await conn.execute(APPEND, parameters(entry))
+    return found
+
+
+async def _sealed(
+    conn: AsyncConnection[Any], partner: str, release: str, part: str, *, predicate: bool = True
+) -> Sealed:
+    values = {"partner": partner, "release": release, "part": part}
+    states = await conn.execute(scoped(_STATE, predicate=predicate), values, binary=True)
+    objects = await conn.execute(scoped(_OBJECT, predicate=predicate), values, binary=True)
+    state, row = await states.fetchone(), await objects.fetchone()
+    published, withdrawn, first, days = state or (False, False, None, None)
+    if not published:
+        raise NotFound("referral")
+    if withdrawn:
+        raise Conflict("withdrawn", "this referral was withdrawn")
+    if row is None:
+        raise NotFound("referral")
+    body, sha256, media_type, generation = row
+    return Sealed(release, part, body, sha256, media_type, generation, first, days)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a proof of publication is made of (docs/spec/proof.md)."""
+
+    position: int
+    body: bytes
+    nonce: bytes
+    record: bytes
+    path: list[bytes]
+    size: int
+    checkpoint: str
+
+
+_PUBLICATION = """
+select f.position, l.body, er.nonce, er.record
+from feed f
+join ledger_leaf l on l.position = f.position
+left join event_record er on er.event_id = l.event_id and {er.partner_id}
+where {f.partner_id} and f.release_id = %(release)s and f.event = 'published'
+"""
+
+
+async def publication(pool: Pool, partner: str, release: str, *, predicate: bool = True) -> Publication:
+    """The leaf `published` of a release with its path to the current checkpoint."""
+    values = {"partner": partner, "release": release}
+    async with as_partner(pool, partner) as conn:
+        leaves = await conn.execute(scoped(_PUBLICATION, predicate=predicate), values, binary=True)
+        heads = await conn.execute(LATEST, binary=True)
+        leaf, head = await leaves.fetchone(), await heads.fetchone()
+        if leaf is None or head is None:
+            raise NotFound("referral")
+        position, body, nonce, record = leaf
+        if nonce is None:
+            raise Conflict("record-expired", "what this leaf commits to is past its retention")
+        size, _, note = head
+        spans = tree.inclusion_spans(position, size)
+        cursors = [
+            await conn.execute(query.encode(), given, binary=True)
+            for query, given in queries(tree.tiles_for(spans), size)
+        ]
+    full, edge, above = [await cursor.fetchall() for cursor in cursors]
+    path = tree.path(gather(full, [*edge, *above]), spans)
+    return Publication(position, body, nonce, record, path, size, note)

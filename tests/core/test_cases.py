@@ -1,0 +1,69 @@
+"""The synthetic cases themselves: valid, complete, and with canaries that occur once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from broker.core.fields import BROKER_COMPUTED, COLLECTIONS, SECTIONS
+from tests.cases import KINDS, accepted, canaries, cases, confirmed, full_case, minimal_case, urgent_case
+
+FLAT = {"link": "links", "history": "contacts"}
+GIVEN_BY_STRUCTURE = {"ref"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_case_has_every_field_that_is_not_computed(kind: str) -> None:
+    data = accepted(full_case(kind)).data
+    for section, names in SECTIONS.items():
+        for name, field_id in names.items():
+            if field_id not in BROKER_COMPUTED:
+                assert section == "disclosure" or name in data[section], field_id
+    for collection, names in COLLECTIONS.items():
+        for name in names:
+            if name not in FLAT and name not in GIVEN_BY_STRUCTURE:
+                assert any(name in entity for entity in data[collection].values()), (collection, name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_canaries_occur_once_and_survive_intake(kind: str) -> None:
+    document = full_case(kind)
+    found = canaries(document)
+    text = json.dumps(document)
+    assert len(found) > 100
+    for pointer, value in found.items():
+        assert len(value) >= 6, pointer
+        assert text.count(json.dumps(value)) == 1, pointer
+    assert found.items() <= canaries(accepted(document).data).items()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_salt_changes_every_canary_and_nothing_else(kind: str) -> None:
+    one, other = full_case(kind, "a"), full_case(kind, "b")
+    first, second = canaries(one), canaries(other)
+    assert first.keys() == second.keys()
+    same = {pointer for pointer in first if first[pointer] == second[pointer]}
+    assert not same, same
+    text, target = json.dumps(one), json.dumps(other)
+    for pointer, value in sorted(first.items(), key=lambda entry: -len(entry[1])):
+        text = text.replace(json.dumps(value), json.dumps(second[pointer]))
+    assert text == target
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_minimal_cases_can_be_confirmed_and_sent_urgently(kind: str) -> None:
+    assert confirmed(minimal_case(kind)).rows
+    assert urgent_case(minimal_case(kind)).rows
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(cases())
+def test_random_cases_are_valid(document: dict[str, object]) -> None:
+    case = accepted(document)
+    found = canaries(document)
+    assert len(set(found.values())) == len(found)
+    assert case.data["schema"] == "broker-case/1"

@@ -1,0 +1,209 @@
+"""Police holds: no notice for the URL on any path, ended by time, renewed by police alone; and the wait."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from broker.cli.preview import preview_words
+from broker.demo.house import Agency, House, agreement_body
+from broker.desk import agreements, carry, draft, endpoints, hold, route
+from broker.desk.endpoints import Endpoint
+from broker.errors import BrokerError, Conflict, Forbidden, Refused
+from broker.store import tables
+from broker.store.engine import unit_of_work
+from tests import house as build
+from tests.cases import full_case
+from tests.deliveries import office, post
+
+PROVIDER = "Host One (synthetic)"
+
+
+def held(house: House, url: str) -> UUID:
+    with unit_of_work(house.desk.db) as session:
+        return hold.place(house.desk, session, house.people["analyst-1"], url, house.partners["police"])
+
+
+def places(house: House, data: Any) -> set[str]:
+    with unit_of_work(house.desk.db) as session:
+        return set(hold.held_places(house.desk, session, data))
+
+
+def test_a_hold_is_found_by_the_same_address_only_and_tells_no_url(mailed: House) -> None:
+    data = {"locations": {"a": {"url": "https://Host.example:443/x?y#z"}, "b": {"url": "https://host.example/X"},
+                          "c": {"page_url": "https://host.example/x?y"}}}  # fmt: skip
+    held(mailed, "https://host.example/x?y")
+    assert places(mailed, data) == {"a", "c"}
+    with mailed.desk.db.connect("app") as conn:
+        assert "host.example" not in str(conn.execute("select * from police_hold").fetchall())
+        row = conn.execute("select url_hmac from police_hold").fetchone()
+    assert row is not None
+    assert row[0] != hashlib.sha256(b"https://host.example/x?y").digest()
+
+
+def test_only_the_police_renews_and_a_hold_ends_by_itself(mailed: House) -> None:
+    desk, analyst = mailed.desk, mailed.people["analyst-1"]
+    clock: Any = desk.clock
+    made = held(mailed, "https://host.example/")
+    data = {"locations": {"a": {"url": "https://host.example/"}}}
+    for partner in ("prosecutor", "hotline"):
+        with pytest.raises(Forbidden), unit_of_work(desk.db) as session:
+            hold.renew(desk, session, analyst, made, mailed.partners[partner])
+    clock.ahead = timedelta(days=29)
+    with unit_of_work(desk.db) as session:
+        hold.renew(desk, session, analyst, made, mailed.partners["police"])
+    clock.ahead = timedelta(days=58)
+    assert places(mailed, data) == {"a"}
+    clock.ahead = timedelta(days=60)
+    assert places(mailed, data) == set()
+    with pytest.raises(Conflict), unit_of_work(desk.db) as session:
+        hold.renew(desk, session, analyst, made, mailed.partners["police"])
+    second = held(mailed, "https://host.example/")
+    with unit_of_work(desk.db) as session:
+        hold.end(desk, session, analyst, second, mailed.partners["police"])
+        assert [row["running"] for row in hold.listing(desk, session)] == [False, False]
+    assert places(mailed, data) == set()
+
+
+def test_who_may_not_act_sets_no_hold(mailed: House) -> None:
+    with pytest.raises(Forbidden), unit_of_work(mailed.desk.db) as session:
+        hold.place(
+            mailed.desk,
+            session,
+            mailed.people["administrator"],
+            "https://host.example/",
+            mailed.partners["police"],
+        )
+    with pytest.raises(Refused), unit_of_work(mailed.desk.db) as session:
+        hold.place(mailed.desk, session, mailed.people["analyst-1"], "no url", mailed.partners["police"])
+
+
+def provider_case() -> dict[str, Any]:
+    """Content with a provider abroad in a country without a hotline, nobody linked to it."""
+    document = full_case("content_report")
+    for name in ("persons", "events", "victims", "contacts", "links", "evidence", "actions"):
+        document.pop(name, None)
+    document["case"]["urgency"] = "U4"
+    document["case"].pop("urgency_reason", None)
+    for place in document["locations"].values():
+        place["country"] = "ZZ"
+        place.setdefault("host", {"ip": "192.0.2.1", "asn": "AS64500"})["provider"] = PROVIDER
+    return document
+
+
+def reasons(house: House, case_id: UUID) -> set[str]:
+    """Why the provider hears nothing."""
+    with unit_of_work(house.desk.db) as session:
+        described = route.describe(house.desk, session, case_id)
+    return {code for r in described["refusals"] if r["class"] == "HSP" for code in r["reasons"]}
+
+
+def with_provider(house: House) -> House:
+    """A provider in a country that a clause opened for notices, reached by mail, under an agreement."""
+    desk = house.desk
+    pack = replace(desk.pack, routes=replace(desk.pack.routes, notices_opened={"ZZ": "clause-7"}))
+    opened = replace(house, desk=replace(desk, pack=pack))
+    with unit_of_work(desk.db) as session:
+        config = dict(_endpoint(house, session).config)
+    opened = office.add_mailed(
+        opened, Endpoint("referral", "mail", "secure_mail", config),
+        name="host", recipient_class="HSP", country="ZZ",
+    )  # fmt: skip
+    partner = opened.partners["host"]
+    agency = Agency("Synthetic Host (example)", "HSP", "ZZ", "en", ("P5",), transfer="clauses (synthetic)")
+    with unit_of_work(desk.db) as session:
+        row = session.get_one(tables.Partner, partner)
+        row.provider = PROVIDER
+        session.add(row)
+        body = agreement_body(opened.desk, partner, agency)
+        digest = agreements.propose(opened.desk, session, house.people["officer"], partner, body)
+        agreements.approve(opened.desk, session, house.people["releaser"], partner, digest)
+    return opened
+
+
+def _endpoint(house: House, session: Any) -> tables.DeliveryEndpoint:
+    row = endpoints.endpoint_of(session, house.partners["office"], "referral")
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize("held_at", ["routing", "release", "sending", "never"])
+def test_a_hold_is_looked_for_at_routing_at_release_and_at_sending(
+    mailed: House, sink: post.Sink, held_at: str
+) -> None:
+    house = with_provider(mailed)
+    document = provider_case()
+    url = next(place["url"] for place in document["locations"].values() if "url" in place)
+    case_id = build.confirmed(house, document)
+    if held_at == "routing":
+        held(house, url)
+        assert "police-hold" in reasons(house, case_id)
+        with pytest.raises(Refused, match="no-route"):
+            build.drafted(house, case_id, "host")
+        return
+    made = build.drafted(house, case_id, "host")
+    if held_at == "release":
+        held(house, url)
+    build.approve(house, made)
+    build.settle(house.desk)
+    if held_at == "release":
+        with unit_of_work(house.desk.db) as session:
+            assert session.get_one(tables.DraftRefusal, made.release).code == "police-hold"
+        return
+    if held_at == "sending":
+        held(house, url)
+    carry.carry_due(house.desk)
+    wanted = ("failed", "police-hold") if held_at == "sending" else ("awaiting", "handed-over")
+    assert office.state(house, office.only(house)) == wanted
+    assert len(sink.taken) == (0 if held_at == "sending" else 1)
+
+
+def test_notices_wait_for_the_police_or_the_agreed_hours(mailed: House) -> None:
+    desk = mailed.desk
+    clock: Any = desk.clock
+    document = full_case("person_lead")
+    case_id = build.confirmed(mailed, document)
+    with unit_of_work(desk.db) as session:
+        before = hold.notices(desk, session, case_id, document)
+        seen = draft.preview(
+            desk, session, mailed.people["analyst-1"], draft.Request(case_id, mailed.partners["office"])
+        )
+    assert before["waiting"]["until"] is None
+    words, shown = preview_words(desk, seen)
+    assert "Notices to providers wait for the police answer" in words
+    assert shown["channel"] == "secure_mail"
+    made = build.drafted(mailed, case_id, "police")
+    build.approve(mailed, made)
+    build.settle(desk)
+    with unit_of_work(desk.db) as session:
+        told = hold.waiting(desk, session, case_id, document)
+    assert told is not None
+    assert told.until is not None
+    with unit_of_work(desk.db) as session:
+        session.add(
+            tables.Answer(
+                id=desk.uuid(), partner_id=mailed.partners["police"], release_id=made.release, outcome="O10",
+                body={}, at=desk.now(),
+            )
+        )  # fmt: skip
+        session.flush()
+        assert hold.waiting(desk, session, case_id, document) is None
+        session.rollback()
+    clock.ahead = timedelta(hours=25)
+    with unit_of_work(desk.db) as session:
+        assert hold.waiting(desk, session, case_id, document) is None
+        plain = {"case": {"kind": "content_report", "urgency": "U4"}}
+        assert hold.waiting(desk, session, case_id, plain) is None
+
+
+def test_errors_of_a_hold_repeat_no_url(mailed: House) -> None:
+    with pytest.raises(BrokerError) as refused, unit_of_work(mailed.desk.db) as session:
+        hold.place(
+            mailed.desk, session, mailed.people["analyst-1"], "canary7f3a9b", mailed.partners["police"]
+        )
+    assert "canary" not in str(refused.value)

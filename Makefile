@@ -46,8 +46,8 @@ docs: $(STAMP) ## Write the generated parts of the pages
 	@$(BIN)/python -m docs.make
 
 lock: ## Pin dependencies by hash (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev --no-emit-package referral-broker pyproject.toml -o requirements-dev.txt
+	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.txt
+	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev --no-emit-package referral-broker pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove what the demo and the build leave
 	rm -rf $(OUT) bench-out .make build dist

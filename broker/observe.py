@@ -63,9 +63,19 @@ def allow_list(_: Any, __: str, members: MutableMapping[str, Any]) -> MutableMap
     return members
 
 
+class _StandardError:
+    """Standard error as it is when a line is written: who replaces or closes it breaks no writer."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(log_file: Path | None = None) -> None:
     """Set the log up once for a process."""
-    stream = sys.stderr if log_file is None else log_file.open("a", encoding="utf-8", buffering=1)
+    stream: Any = _StandardError() if log_file is None else log_file.open("a", encoding="utf-8", buffering=1)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -12,10 +12,9 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
+from broker.api.bodies import Answer, Read
 from broker.api.context import Api
 from broker.api.oauth import AnswerCaller, Caller, PullCaller
 from broker.api.problems import TooMany
@@ -33,33 +32,6 @@ ReleaseId = Annotated[str, Path(pattern=r"^[a-z2-7]{26}$", description="Id of th
 JOSE = "application/jose"
 CURSOR = r"^(-1|[0-9]{1,15})(\.U[1-4])?$"
 MAX_RECEIPT = 64 * 1024
-
-
-class Body(BaseModel):
-    """Bodies in lowerCamelCase; unknown members are refused."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Read(Body):
-    """Reading is an act of its own, on a coded ground (ruling 9)."""
-
-    ground: Literal["triage", "own_case", "supplement", "audit"]
-    user_reference: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = None
-    own_case_number: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9./_ -]{1,64}$")] = None
-
-
-class Answer(Body):
-    """What became of a referral; codes of docs/partners/answers.md."""
-
-    outcome: Annotated[
-        str, Field(pattern=r"^O\d\d$", examples=["O10"], json_schema_extra={"enum": sorted(OUTCOMES)})
-    ]
-    case_reference: Annotated[
-        str | None, Field(pattern=r"^[A-Za-z0-9./_ -]{1,64}$", examples=["BR.55.99.000001/2026"])
-    ] = None
-    gaps: Annotated[list[Annotated[str, Field(pattern=r"^Q\d\d$")]], Field(max_length=30)] = []
-    suggest: Annotated[str | None, Field(pattern=r"^[A-Z]{2,3}$", description="Whose it is, for O72.")] = None
 
 
 @router.get("/referrals", summary="Feed page", response_class=Response)

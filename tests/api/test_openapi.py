@@ -104,10 +104,10 @@ def test_every_reference_leads_somewhere() -> None:
 def test_request_examples_are_taken_by_the_code_behind_the_routes() -> None:
     assert core_case.from_json(examples.CASE).data["synthetic"] is True
     for body in (examples.OPENED, examples.MISSING, examples.NOT_OURS):
-        answer = referrals.Answer.model_validate(body)
+        answer = bodies.Answer.model_validate(body)
         assert answer.outcome in outcomes.OUTCOMES
         assert bool(answer.gaps) == (answer.outcome in outcomes.NEEDS_GAPS)
-    assert referrals.Read.model_validate(examples.READ).ground == "own_case"
+    assert bodies.Read.model_validate(examples.READ).ground == "own_case"
 
 
 def test_text_examples_have_the_documented_form() -> None:

@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
+from broker.api import bodies as partner_bodies
 from broker.api import cases, examples, ledger, openapi, referrals
 from broker.api.oauth import SCOPES
 from broker.api.problems import MEDIA_TYPE
@@ -104,10 +105,10 @@ def test_every_reference_leads_somewhere() -> None:
 def test_request_examples_are_taken_by_the_code_behind_the_routes() -> None:
     assert core_case.from_json(examples.CASE).data["synthetic"] is True
     for body in (examples.OPENED, examples.MISSING, examples.NOT_OURS):
-        answer = bodies.Answer.model_validate(body)
+        answer = partner_bodies.Answer.model_validate(body)
         assert answer.outcome in outcomes.OUTCOMES
         assert bool(answer.gaps) == (answer.outcome in outcomes.NEEDS_GAPS)
-    assert bodies.Read.model_validate(examples.READ).ground == "own_case"
+    assert partner_bodies.Read.model_validate(examples.READ).ground == "own_case"
 
 
 def test_text_examples_have_the_documented_form() -> None:

@@ -19,6 +19,7 @@ from broker.api.wellknown import Discovery
 from broker.desk.context import Desk
 from broker.jobs import Worker
 from broker.store import ledger as store_ledger
+from broker.web import site
 
 DESCRIPTION = """\
 Sealed referrals for the authorities. Get a token (`private_key_jwt`, DPoP), read the feed, collect,
@@ -26,8 +27,11 @@ verify offline, send a receipt, say what became of it. Formats: docs/spec.
 """
 
 
-def create_app(desk: Desk, worker: Worker | None = None) -> FastAPI:
-    """The application over an opened desk. With `worker` it signs and integrates in this process."""
+def create_app(desk: Desk, worker: Worker | None = None, *, pages: bool = True) -> FastAPI:
+    """The application over an opened desk. With `worker` it signs and integrates in this process.
+
+    `pages` puts desk and inbox beside the API; in the zone that faces partners' software leave them out.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +65,8 @@ def create_app(desk: Desk, worker: Worker | None = None) -> FastAPI:
     app.include_router(ledger.router)
     app.include_router(replies.router)
     _health(app, desk)
+    if pages:
+        site.install(app, desk)
     openapi.describe(app, desk.settings.issuer)
     envelope.install(app)
     return app

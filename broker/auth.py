@@ -47,6 +47,19 @@ class Actor:
             raise Forbidden("role", f"this needs the role {' or '.join(roles)}")
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is signed in at one of the two doors: staff, or a person of a partner agency."""
+
+    kind: Literal["staff", "inbox"]
+    id: str
+    actor: Actor | None
+    partner_id: str | None
+    session_id: bytes
+    method: str
+    signed_in_at: datetime
+
+
 class Authenticator(Protocol):
     """Proves who somebody is. A replacement keeps the same result: a staff id or None."""
 
@@ -150,3 +163,22 @@ def _actor(session: Session, staff_id: str, now: datetime) -> Actor:
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
+
+
+def resume(session: Session, token: str, now: datetime) -> Visitor:
+    """Who is behind a session token. Raises `Forbidden`."""
+    actor = whoami(session, token, now)
+    return Visitor("staff", actor.id, actor, None, _hash(token), "password", now)
+
+
+def open_session(session: Session, account_id: str, method: str, now: datetime) -> str:
+    """A session for somebody who proved who it is."""
+    del method
+    token = secrets.token_urlsafe(32)
+    session.add(
+        tables.StaffSession(
+            token_hash=_hash(token), staff_id=account_id, created_at=now, expires_at=now + SESSION_LIFE
+        )
+    )
+    session.flush()
+    return token

@@ -21,6 +21,7 @@ ALLOWED = frozenset(
         "level",
         "timestamp",
         "actor",
+        "at",
         "attempt",
         "case_id",
         "code",

@@ -66,6 +66,10 @@ def _collect(node: Any, names: set[str]) -> None:
             _collect(child, names)
 
 
+FOR_EVER = b"public, max-age=31536000, immutable"
+"""Said only by files whose digest stands in their address; everything else is `no-store`."""
+
+
 class Envelope:
     """Puts trace id and `no-store` on every answer and turns what nobody expected into a bare 500.
 
@@ -86,9 +90,12 @@ class Envelope:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                given = list(message.get("headers", ()))
+                if (b"cache-control", FOR_EVER) not in given:
+                    given = [h for h in given if h[0].lower() != b"cache-control"]
+                    given.append((b"cache-control", b"no-store"))
                 message["headers"] = [
-                    *(h for h in message.get("headers", ()) if h[0].lower() != b"cache-control"),
-                    (b"cache-control", b"no-store"),
+                    *given,
                     (b"x-content-type-options", b"nosniff"),
                     (TRACE_HEADER.lower().encode(), trace),
                 ]
@@ -98,7 +105,7 @@ class Envelope:
             await self.app(scope, receive, dressed)
         except Exception as error:
             kind, at = type(error).__qualname__, _where(error)
-            log.error("unhandled", trace_id=trace.decode(), kind=kind, at=at)
+            log.error("unhandled", trace=trace.decode(), error=kind, at=at)
             if started:  # break the connection, without the values the exception may hold
                 raise RuntimeError("answer broke off; the log has the trace id") from None
             await problem(scope, "internal")(scope, receive, dressed)

@@ -84,6 +84,10 @@ def test_the_api_has_no_sql_of_its_own() -> None:
 
 
 PUBLIC = {
+    ("GET", "/"),
+    ("GET", "/static/{digest}/{name}"),
+    ("?", "/desk"),
+    ("?", "/inbox"),
     ("GET", "/.well-known/broker-configuration"),
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/oauth-authorization-server"),
@@ -100,7 +104,8 @@ PUBLIC = {
     ("POST", oauth.TOKEN_PATH),
 }
 """Routes without a caller: discovery, health, the ledger, where a token is asked for, and the reply
-link of a mail, which nobody can guess."""
+link of a mail, which nobody can guess. The two doors with pages have a registry and a matrix of their
+own (tests/web/test_matrix.py): a page that names nobody who may see it cannot be declared."""
 
 
 def asks_who_calls(dependant: Dependant) -> bool:

@@ -1,0 +1,286 @@
+"""The two doors as ASGI applications: /desk for staff, /inbox for partner agencies without software.
+
+A request is read, then served in one unit of work on a worker thread; the answer leaves after the
+commit. Whatever goes wrong becomes a page that says what happened, what was not done, what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from broker import auth
+from broker.api.envelope import FOR_EVER
+from broker.api.problems import trace_id
+from broker.auth import Visitor
+from broker.desk.context import Desk
+from broker.errors import BrokerError, Conflict, Forbidden, NotFound, Refused
+from broker.observe import log
+from broker.store.engine import UnitSession, unit_of_work
+from broker.web import forms, guard, render
+from broker.web.forms import Form
+from broker.web.page import Answer, File, House, Page, Show, Visit, pages
+from broker.web.words import Words, preferred
+
+SESSION = "session"
+CHOICES = {"language": "en", "theme": "auto", "keys": "on", "pause": "45"}
+"""What people choose for themselves, kept in their browser; none of it says who they are."""
+STATUS: tuple[tuple[type[BrokerError], int], ...] = (
+    (Refused, 400),
+    (NotFound, 404),
+    (Forbidden, 403),
+    (Conflict, 409),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a page needs of an HTTP request, read before the thread that serves it."""
+
+    page: Page
+    params: Mapping[str, str]
+    path: str
+    query: Form
+    form: Form
+    cookies: Mapping[str, str]
+    accept_language: str
+    partial: bool
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One door."""
+
+    desk: Desk
+    house: House
+
+    @property
+    def base(self) -> str:
+        """Where the door stands."""
+        return f"/{self.house}"
+
+    def application(self) -> Starlette:
+        """Routes for every page of this door, by path."""
+        by_path: dict[str, dict[str, Page]] = {}
+        for page in pages(self.house):
+            for method in page.methods:
+                by_path.setdefault(page.path, {})[method] = page
+        routes = [
+            Route(path, self._endpoint(methods), methods=[*methods], name=path)
+            for path, methods in sorted(by_path.items(), key=lambda item: "{" in item[0])
+        ]
+        return Starlette(routes=routes, exception_handlers={HTTPException: self._no_page})
+
+    def _endpoint(self, methods: Mapping[str, Page]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            page = methods["GET" if request.method == "HEAD" else request.method]
+            asked = self._asked(request, page, Form())
+            try:
+                guard.same_site(request)
+                if request.method == "POST":
+                    asked = replace(asked, form=await forms.read(request))
+                return await run_in_threadpool(self._serve, asked)
+            except BrokerError as error:
+                return await run_in_threadpool(self._failed, asked, error)
+
+        return endpoint
+
+    async def _no_page(self, request: Request, error: Exception) -> Response:
+        nobody = Page("", (), self.house, frozenset(), True, _nothing, "")
+        code = getattr(error, "status_code", 404)
+        found = NotFound("page") if code == 404 else Refused("method", "this page takes no such request")
+        return await run_in_threadpool(self._failed, self._asked(request, nobody, Form()), found)
+
+    def _asked(self, request: Request, page: Page, form: Form) -> Asked:
+        return Asked(
+            page=page,
+            params={k: str(v) for k, v in request.path_params.items()},
+            path=self.base + request.url.path.removeprefix(self.base),
+            query=Form(tuple(request.query_params.multi_items())),
+            form=form,
+            cookies=request.cookies,
+            accept_language=request.headers.get("accept-language", ""),
+            partial="hx-request" in request.headers,
+            trace=trace_id(request.scope),
+        )
+
+    def _serve(self, asked: Asked) -> Response:
+        with unit_of_work(self.desk.db) as session:
+            visitor = self._visitor(asked, session)
+            visit = self._visit(asked, session, visitor)
+            if visitor is None and not asked.page.open:
+                return self._to_sign_in(asked, visit)
+            if not asked.page.admits(visitor):
+                raise Forbidden("page-role", "this page is not part of your work")
+            answer = asked.page.handler(visit)
+            body = self._shown(asked, visit, answer) if isinstance(answer, Show) else b""
+        return self._response(asked, answer, body)
+
+    def _visitor(self, asked: Asked, session: UnitSession) -> Visitor | None:
+        token = asked.cookies.get(self.cookie_name, "")
+        try:
+            return auth.resume(session, token, self.desk.now()) if token else None
+        except Forbidden:
+            return None
+
+    def _visit(self, asked: Asked, session: UnitSession, visitor: Visitor | None) -> Visit:
+        return Visit(
+            desk=self.desk,
+            session=session,
+            house=self.house,
+            visitor=visitor,
+            path=asked.path,
+            params=asked.params,
+            query=asked.query,
+            form=asked.form,
+            words=self._words(asked),
+            now=self.desk.now(),
+            partial=asked.partial,
+        )
+
+    def _words(self, asked: Asked) -> Words:
+        language = preferred(asked.accept_language, asked.cookies.get("language"))
+        return Words(language, ZoneInfo(self.desk.pack.timezone))
+
+    def _to_sign_in(self, asked: Asked, visit: Visit) -> Response:
+        """A form that was sent too late is not lost: it is sent on with the sign-in (same browser only)."""
+        if asked.partial:
+            body = self._shown(asked, visit, Show("signed_out.html", status=403))
+            return self._html(body, 403)
+        if not asked.form.pairs:
+            return RedirectResponse(f"{self.base}/sign-in?next={asked.path}", 303, headers=guard.HEADERS)
+        from broker.web.signin import page_of
+
+        shown = page_of(visit, next_path=asked.path, kept=asked.form.pairs)
+        return self._html(self._shown(asked, visit, shown), 403)
+
+    def _failed(self, asked: Asked, error: BrokerError) -> Response:
+        status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
+        if status == 500:
+            log.error("page-failed", exc_info=error, trace=asked.trace, route=asked.page.path)
+        with unit_of_work(self.desk.db) as session:
+            visit = self._visit(asked, session, self._visitor(asked, session))
+            values = {"error": error, "issues": getattr(error, "issues", ()), "status": status}
+            body = self._shown(asked, visit, Show("error.html", values))
+        return self._html(body, status)
+
+    def _shown(self, asked: Asked, visit: Visit, answer: Show) -> bytes:
+        frame = {
+            "visit": visit,
+            "base": self.base,
+            "menu": [p for p in pages(self.house) if p.menu and p.admits(visit.visitor)],
+            "synthetic": self.desk.settings.synthetic,
+            "organisation": self.desk.pack.desk.organisation,
+            "choices": {name: asked.cookies.get(name, default) for name, default in CHOICES.items()},
+            "said": _said(asked.cookies.get("said", "")),
+            "trace": asked.trace,
+        }
+        return render.page(answer.template, visit.words, {**frame, **answer.values})
+
+    def _response(self, asked: Asked, answer: Answer, body: bytes) -> Response:
+        if isinstance(answer, Show):
+            shown = self._html(body, answer.status, clear_said="said" in asked.cookies)
+            return self._with_cookies(shown, answer.cookies)
+        if isinstance(answer, File):
+            kind = "inline" if answer.inline else "attachment"
+            headers = {**guard.HEADERS, "Content-Disposition": f'{kind}; filename="{answer.name}"'}
+            return Response(answer.content, media_type=answer.media_type, headers=headers)
+        response: Response = RedirectResponse(answer.path, 303, headers=guard.HEADERS)
+        if asked.partial:
+            response = Response(status_code=204, headers={**guard.HEADERS, "HX-Redirect": answer.path})
+        if answer.said:
+            self.set_cookie(response, "said", urlsafe_b64encode(answer.said.encode()).decode(), 60)
+        return self._with_cookies(response, answer.cookies)
+
+    def _with_cookies(self, response: Response, cookies: Mapping[str, str]) -> Response:
+        for name, value in cookies.items():
+            keep = 365 * 86400 if name in CHOICES else None
+            self.set_cookie(response, self.cookie_name if name == SESSION else name, value, keep)
+        return response
+
+    def _html(self, body: bytes, status: int, *, clear_said: bool = False) -> Response:
+        response = Response(body, status, media_type="text/html; charset=utf-8", headers=guard.HEADERS)
+        if clear_said:
+            response.delete_cookie("said", path=self.base)
+        return response
+
+    @property
+    def cookie_name(self) -> str:
+        """`__Secure-` where the house has TLS; a loopback demo has none."""
+        return f"__Secure-{SESSION}" if self._secure else SESSION
+
+    @property
+    def _secure(self) -> bool:
+        return self.desk.settings.issuer.startswith("https://")
+
+    def set_cookie(self, response: Response, name: str, value: str, max_age: int | None) -> None:
+        """A cookie of this door alone; an empty value takes it away."""
+        if not value:
+            response.delete_cookie(name, path=self.base)
+            return
+        response.set_cookie(
+            name, value, max_age=max_age, path=self.base, secure=self._secure, httponly=True, samesite="lax"
+        )
+
+
+def install(app: FastAPI, desk: Desk) -> None:
+    """Put both doors and their static files on the application. The process has to hold epoch keys."""
+    for house in ("desk", "inbox"):
+        app.mount(f"/{house}", Site(desk, house).application())
+
+    def static(digest: str, name: str) -> Response:
+        try:
+            content = render.static_bytes(name)
+        except (FileNotFoundError, IsADirectoryError):
+            raise HTTPException(404) from None
+        if digest != render.static_digest(name):
+            raise HTTPException(404)
+        kind = MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+        return Response(content, media_type=kind, headers={"Cache-Control": FOR_EVER.decode()})
+
+    def start() -> Response:
+        return RedirectResponse("/desk/", 303)
+
+    app.add_api_route("/static/{digest}/{name}", static, include_in_schema=False, response_class=Response)
+    app.add_api_route("/", start, include_in_schema=False, response_class=Response)
+
+
+MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+def _said(cookie: str) -> str:
+    try:
+        return urlsafe_b64decode(cookie.encode()).decode()[:500]
+    except ValueError:
+        return ""
+
+
+def _nothing(visit: Visit) -> Answer:
+    raise NotFound("page")
+
+
+def kept_fields(pairs: str) -> list[tuple[str, str]]:
+    """Fields of a form that waited for a sign-in. Anything else than pairs of text is nothing."""
+    try:
+        found = json.loads(pairs)
+    except ValueError:
+        return []
+    if not isinstance(found, list):
+        return []
+    return [(str(p[0]), str(p[1])) for p in found if isinstance(p, list) and len(p) == 2]

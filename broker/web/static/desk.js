@@ -1,0 +1,95 @@
+// What the pages cannot do without a script, and none of them needs: keys, copying, passkeys, a break.
+(() => {
+  "use strict";
+  const one = (selector) => document.querySelector(selector);
+  const typing = (el) => el.closest("input:not([type=checkbox]):not([type=radio]):not([type=submit]), textarea, select, [contenteditable]");
+  const visible = (el) => el.offsetParent !== null && !el.disabled;
+
+  // Keys: whatever carries data-key is pressed by that key; rows are walked with j and k.
+  const rows = () => [...document.querySelectorAll("[data-row]")].filter(visible);
+  const walk = (step) => {
+    const all = rows(), at = all.indexOf(document.activeElement.closest("[data-row]"));
+    const next = all[Math.min(all.length - 1, Math.max(0, at + step))];
+    if (next) { (next.matches("a, button") ? next : next.querySelector("a, button, input") || next).focus(); }
+  };
+  const keyed = (key) => [...document.querySelectorAll("[data-key]")].find((el) => el.dataset.key === key && visible(el));
+  const help = () => {
+    const list = one("#keys-list");
+    list.replaceChildren();
+    const line = (key, text) => {
+      const dt = document.createElement("dt"), dd = document.createElement("dd");
+      dt.textContent = key; dd.textContent = text; list.append(dt, dd);
+    };
+    if (rows().length) { line("j", list.dataset.next); line("k", list.dataset.before); line("Enter", list.dataset.open); }
+    document.querySelectorAll("[data-key]").forEach((el) => {
+      if (visible(el) && el.dataset.key !== "?") line(el.dataset.key, el.dataset.keyName || el.textContent.replace(/\s+/g, " ").trim());
+    });
+    one("#keys").showModal();
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (document.documentElement.dataset.keys === "off" || typing(event.target) || one("dialog[open]")) return;
+    if (event.key === "j") walk(1);
+    else if (event.key === "k") walk(-1);
+    else if (event.key === "?") help();
+    else {
+      const found = keyed(event.key);
+      if (!found) return;
+      if (found.matches("input:not([type=submit]):not([type=checkbox]):not([type=radio]), textarea, select, summary")) found.focus();
+      else found.click();
+    }
+    event.preventDefault();
+  });
+
+  document.addEventListener("click", async (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      await navigator.clipboard.writeText(copy.dataset.copy);
+      copy.setAttribute("aria-pressed", "true");
+    }
+    const close = event.target.closest("[data-close]");
+    if (close) { one("#" + close.dataset.close).hidden = true; sessionStorage.setItem("since", Date.now()); }
+  });
+
+  // Passkeys (WebAuthn): options come with the form, what the authenticator says goes back in it.
+  const raw = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const bytes = (options) => {
+    options.challenge = raw(options.challenge);
+    if (options.user) options.user.id = raw(options.user.id);
+    for (const list of [options.allowCredentials, options.excludeCredentials]) (list || []).forEach((c) => { c.id = raw(c.id); });
+    return options;
+  };
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const plain = (found) => {
+    const said = found.response, out = { id: found.id, rawId: text(found.rawId), type: found.type, response: {}, clientExtensionResults: found.getClientExtensionResults() };
+    for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) if (said[name]) out.response[name] = text(said[name]);
+    if (said.getTransports) out.response.transports = said.getTransports();
+    return out;
+  };
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.dataset.passkey || form.elements.passkey.value) return;
+    event.preventDefault();
+    const options = bytes(JSON.parse(form.dataset.options));
+    try {
+      const found = form.dataset.passkey === "create"
+        ? await navigator.credentials.create({ publicKey: options })
+        : await navigator.credentials.get({ publicKey: options });
+      form.elements.passkey.value = JSON.stringify(plain(found));
+      form.requestSubmit(event.submitter);
+    } catch {
+      const words = form.querySelector("[data-failed]");
+      if (words) words.hidden = false;
+    }
+  });
+  if (!window.PublicKeyCredential) document.querySelectorAll("[data-passkey]").forEach((form) => { form.hidden = true; });
+
+  // A break, as often as the person chose; 0 is never. Nothing moves, nothing sounds.
+  const minutes = Number(document.body.dataset.pause);
+  if (minutes > 0) {
+    if (!sessionStorage.getItem("since")) sessionStorage.setItem("since", Date.now());
+    setInterval(() => {
+      if (Date.now() - Number(sessionStorage.getItem("since")) > minutes * 60000) one("#pause").hidden = false;
+    }, 15000);
+  }
+})();

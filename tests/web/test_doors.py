@@ -9,7 +9,6 @@ import pytest
 
 from broker.web.guard import CONTENT_POLICY
 from broker.web.locators import broken
-from broker.web.page import pages
 from tests.web.conftest import SignedIn
 
 

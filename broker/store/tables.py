@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
+from broker.store.tables_accounts import (
+    AccountSession,
+    InboxPerson,
+    OidcIdentity,
+    Passkey,
+    SignInAttempt,
+    SignInFlow,
+    SignInLink,
+    StepUpEvidence,
+    Totp,
+)
 from broker.store.tables_cases import (
     CaseFile,
     CaseVersion,
@@ -47,7 +58,6 @@ from broker.store.tables_parties import (
     PartnerKey,
     Recognition,
     Staff,
-    StaffSession,
 )
 from broker.store.tables_releases import (
     Approval,
@@ -64,6 +74,7 @@ from broker.store.tables_releases import (
 metadata = SQLModel.metadata
 
 __all__ = [
+    "AccountSession",
     "Agreement",
     "AgreementProposal",
     "AgreementStatus",
@@ -85,13 +96,16 @@ __all__ = [
     "Event",
     "EventRecord",
     "Feed",
+    "InboxPerson",
     "Jti",
     "LedgerCheckpoint",
     "LedgerLeaf",
     "LedgerTile",
     "NoticeAttempt",
+    "OidcIdentity",
     "Partner",
     "PartnerKey",
+    "Passkey",
     "Pending",
     "PersonBlob",
     "PoliceHold",
@@ -104,8 +118,12 @@ __all__ = [
     "Release",
     "ReleaseRecord",
     "SealedObject",
+    "SignInAttempt",
+    "SignInFlow",
+    "SignInLink",
     "Staff",
-    "StaffSession",
+    "StepUpEvidence",
+    "Totp",
     "UrgentCall",
     "Verdict",
     "Withdrawal",

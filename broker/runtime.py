@@ -143,7 +143,7 @@ def oidc_provider(settings: Settings) -> Provider | None:
         issuer=settings.oidc_issuer,
         client_id=settings.oidc_client_id,
         client_secret=secret,
-        redirect_uri=settings.issuer + CALLBACK,
+        redirect_uri=settings.pages_url + CALLBACK,
         acr_values=tuple(settings.oidc_acr_values.split()),
         enforces_mfa=settings.oidc_enforces_mfa,
     )

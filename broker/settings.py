@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @property
+    def pages_url(self) -> str:
+        """Where people's browsers reach the pages. Browsers give no passkeys to an address of numbers, so
+        an issuer on 127.0.0.1 is reached by its name."""
+        return self.issuer.replace("://127.0.0.1", "://localhost", 1)
+
+    @property
     def synthetic(self) -> bool:
         """True outside production."""
         return self.environment == "synthetic"

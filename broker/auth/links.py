@@ -18,8 +18,11 @@ from broker.errors import Forbidden, Misconfigured
 from broker.store import tables
 
 GOOD_FOR = timedelta(hours=12)
-PATH = "/sign-in/link/"
-"""Where a link leads, before its token."""
+
+
+def path(account_id: str, token: str) -> str:
+    """Where a link leads: to the door of this kind of account."""
+    return f"/{'desk' if account_id.startswith('st_') else 'inbox'}/sign-in/link/{token}"
 
 
 def make(

@@ -31,7 +31,7 @@ from broker.errors import Conflict, Forbidden, Misconfigured, NotFound
 from broker.store import tables
 
 ALGORITHMS = ("ES256", "PS256", "RS256")
-CALLBACK = "/sign-in/oidc"
+CALLBACK = "/desk/sign-in/oidc"
 GOOD_FOR = timedelta(minutes=10)
 LEEWAY = 60
 MAX_BODY = 262_144

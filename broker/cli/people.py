@@ -115,7 +115,7 @@ def staff_link(login: str, as_json: Json = False) -> None:
             if person is None:
                 raise NotFound("account")
             token = auth.links.make(session, person.id, d.now(), synthetic=d.settings.synthetic)
-    path = auth.links.PATH + token
+    path = auth.links.path(person.id, token)
     show({"path": path, "url": d.settings.issuer + path}, as_json, d.settings.issuer + path)
 
 

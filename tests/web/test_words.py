@@ -35,7 +35,7 @@ def sentences() -> set[str]:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Call) and _speaks(node.func):
                 found |= {
-                    a.value for a in node.args[:2] if isinstance(a, ast.Constant) and isinstance(a.value, str)
+                    a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)
                 }
             if isinstance(node, ast.keyword) and node.arg == "menu" and isinstance(node.value, ast.Constant):
                 found.add(node.value.value)
@@ -43,8 +43,9 @@ def sentences() -> set[str]:
 
 
 def _texts(message: object) -> set[str]:
+    """The id: of a plural, its singular."""
     parts = message if isinstance(message, tuple) else (message,)
-    return {part for part in parts if isinstance(part, str)}
+    return {part for part in parts[:1] if isinstance(part, str)}
 
 
 def _speaks(func: ast.expr) -> bool:

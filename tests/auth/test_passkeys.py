@@ -31,9 +31,9 @@ def sign_in(desk: Office, device: Authenticator, **lies: Any) -> str:
     return desk.do(auth.passkeys.authenticate, SITE, asked.handle, answer, desk.now)
 
 
-def refused(code: str, verb: Any, *args: Any) -> None:
+def refused(code: str, verb: Any, *args: Any, **options: Any) -> None:
     with pytest.raises(Forbidden) as error:
-        verb(*args)
+        verb(*args, **options)
     assert error.value.code == code
 
 

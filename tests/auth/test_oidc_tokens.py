@@ -22,7 +22,7 @@ from broker.settings import Settings
 from tests.auth.conftest import Office
 from tests.auth.test_passkeys import refused
 
-CALLBACK = "https://broker.example/sign-in/oidc"
+CALLBACK = "https://broker.example/desk/sign-in/oidc"
 OURS = ECKey.generate_key("P-256", {"kid": "one", "alg": "ES256", "use": "sig"})
 FOREIGN = ECKey.generate_key("P-256", {"kid": "one"})
 WEAK = OctKey.generate_key(256, {"kid": "two", "alg": "HS256"})

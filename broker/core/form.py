@@ -88,7 +88,8 @@ def sections() -> tuple[Section, ...]:
 def from_form(typed: Mapping[str, Any], *, synthetic: bool = False) -> dict[str, Json]:
     """A case document out of what was typed; empty inputs are left out.
 
-    A value is a text or a list of texts. Raises `Refused` with every name that the form does not have;
+    A value is a text or a list of texts. `items.item1` alone keeps an entity of which nothing is known yet.
+    Raises `Refused` with every name that the form does not have;
     names are not repeated, because whoever made them up may have put a value there.
     """
     if len(typed) > MAX_NAMES:
@@ -99,7 +100,9 @@ def from_form(typed: Mapping[str, Any], *, synthetic: bool = False) -> dict[str,
     unknown = 0
     for name, value in typed.items():
         found = _input(name)
-        if found is None:
+        if _is_entity(name):
+            _put(document, [*name.split("."), ""], None)
+        elif found is None:
             unknown += 1
         elif (made := _value(found, value)) is not None:
             _put(document, name.split("."), made)
@@ -115,6 +118,8 @@ def to_form(document: Mapping[str, Json]) -> dict[str, Any]:
     """The inputs of a case document: name → text or list of texts. The inverse of `from_form`."""
     made: dict[str, Any] = {}
     for section in document:
+        if section in COLLECTIONS:
+            made |= {f"{section}.{local_id}": "yes" for local_id in document[section]}
         if section in _models():
             for name, value in _leaves(section, document[section]):
                 made[name] = [_text(v) for v in value] if isinstance(value, list | tuple) else _text(value)
@@ -241,6 +246,11 @@ def _input(name: str) -> Input | None:
     return _by_shape().get(".".join(shape))
 
 
+def _is_entity(name: str) -> bool:
+    collection, _, local_id = name.partition(".")
+    return collection in COLLECTIONS and _LOCAL_ID.fullmatch(local_id) is not None
+
+
 def _value(found: Input, typed: Any) -> Json:
     """What was typed as the schema wants it; what cannot be converted stays text for the schema to refuse."""
     if found.many:
@@ -272,7 +282,7 @@ def _lists(value: Json) -> Json:
     """Members that are all numbers become a list in their order, so that a removed row leaves no hole."""
     if not isinstance(value, dict):
         return value
-    made = {name: _lists(child) for name, child in value.items()}
+    made = {name: _lists(child) for name, child in value.items() if name}
     if made and all(name.isdigit() for name in made):
         return [made[name] for name in sorted(made, key=int)]
     return made

@@ -28,12 +28,9 @@ from tests.desk.counting import statements
 
 @pytest.fixture
 def two(house: House) -> tuple[House, str, str]:
-    """One case, released to the police and to the prosecutor."""
-    case_id = build.confirmed(house, full_case())
-    drafts = [build.drafted(house, case_id, to) for to in ("police", "prosecutor")]
-    build.approve(house, *drafts)
-    settle(house.desk)
-    return house, drafts[0].release, drafts[1].release
+    """Two cases of two kinds, released to the police."""
+    made = [build.released(house, document=full_case(kind)).release for kind in ("content_report", "danger")]
+    return house, made[0], made[1]
 
 
 def ids(house: House, **chosen: Any) -> set[str]:
@@ -43,28 +40,32 @@ def ids(house: House, **chosen: Any) -> set[str]:
 
 
 def test_every_filter_narrows(two: tuple[House, str, str]) -> None:
-    house, police, hotline = two
+    house, first, second = two
     now = house.desk.now()
-    assert ids(house) == {police, hotline}
-    assert ids(house, partner=house.partners["police"]) == {police}
-    assert ids(house, recipient_class="BEM") == {hotline}
+    assert ids(house) == {first, second}
+    assert ids(house, partner=house.partners["police"]) == {first, second}
+    assert ids(house, partner=house.partners["hotline"]) == set()
+    assert (ids(house, recipient_class="BEP"), ids(house, recipient_class="INH")) == ({first, second}, set())
+    assert ids(house, release=first) == {first}
     assert ids(house, since=now + timedelta(hours=1)) == set()
-    assert ids(house, until=now + timedelta(hours=1)) == {police, hotline}
-    assert ids(house, field="F37") == {police}
-    assert ids(house, case_kind="danger") == set()
+    assert ids(house, until=now + timedelta(hours=1)) == {first, second}
+    assert ids(house, field="F37") == {first, second}
+    assert ids(house, field="F13") == set()
+    assert ids(house, case_kind="danger") == {second}
+    assert ids(house, case_kind="person_lead") == set()
     assert ids(house, urgent=True) == set()
-    assert ids(house, unanswered=True) == {police, hotline}
+    assert ids(house, unanswered=True) == {first, second}
     with unit_of_work(house.desk.db) as session:
-        publish.withdraw(house.desk, session, house.people["releaser"], police, "incorrect")
-    assert ids(house, withdrawn=True) == {police}
-    assert ids(house, withdrawn=False) == {hotline}
+        publish.withdraw(house.desk, session, house.people["releaser"], first, "incorrect")
+    assert ids(house, withdrawn=True) == {first}
+    assert ids(house, withdrawn=False) == {second}
     for wrong in ({"field": "F99"}, {"case_kind": "x"}, {"partner": "a b"}):
         with pytest.raises(Refused):
             RegisterFilter(**wrong)
 
 
 def test_pages_are_one_statement_and_lose_nothing(two: tuple[House, str, str]) -> None:
-    house, police, hotline = two
+    house, first, second = two
     officer, after, seen = house.people["officer"], None, []
     while True:
         with unit_of_work(house.desk.db) as session, statements(house.desk.db) as sent:
@@ -74,7 +75,7 @@ def test_pages_are_one_statement_and_lose_nothing(two: tuple[House, str, str]) -
         after = page.next
         if after is None:
             break
-    assert sorted(seen) == sorted([police, hotline])
+    assert sorted(seen) == sorted([first, second])
     with unit_of_work(house.desk.db) as session, pytest.raises(Forbidden):
         register.page(session, house.people["analyst-1"])
 
@@ -124,16 +125,16 @@ def test_no_cell_is_a_formula(value: Any) -> None:
 
 
 def test_the_pdf_carries_the_signed_rows(two: tuple[House, str, str]) -> None:
-    house, police, hotline = two
+    house, first, second = two
     _, content = made(house, "pdf")
     reader = PdfReader(io.BytesIO(content))
     text = "".join(page.extract_text() for page in reader.pages).replace("\u200b", "")
-    assert police in text.replace("\n", "")
+    assert first in text.replace("\n", "")
     assert "pdfaid" in reader.metadata.__class__.__name__ or b"pdfaid:part" in content
     (token,) = reader.attachments["register.jws"]
     keys = house.desk.keys().keys("token")
     body = json.loads(jose.verify(token.decode(), keys, export.EXPORT_TYP, house.desk.now()))
-    assert {row["disclosure_id"] for row in body["rows"]} == {police, hotline}
+    assert {row["disclosure_id"] for row in body["rows"]} == {first, second}
     # it is no access token, and no referral key signs or accepts it
     with pytest.raises(NotAuthentic):
         jose.verify(token.decode(), keys, "at+jwt", house.desk.now())

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     oidc_enforces_mfa: bool = Field(
         default=False, description="The provider asks everybody for two factors, without saying so in tokens."
     )
+    review_size: int = Field(
+        default=20, ge=1, le=1000, description="Releases in a draw of the sampled review."
+    )
     log_file: Path | None = Field(default=None, description="Where the log goes; absent: standard error.")
 
     @field_validator("issuer")

@@ -93,6 +93,7 @@ def _info(desk: Desk, session: Session, row: tables.Partner, now: datetime) -> P
         active=row.status == "active",
         agreement_in_force=agreement is not None,
         direct=(has_keys and body.get("communication", {}).get("method") == DIRECT)
-        or endpoints.channel_of(desk, session, row.id) is not None,
+        or endpoints.channel_of(desk, session, row.id) is not None
+        or endpoints.reads_inbox(desk, session, row.id),
         provider=row.provider,
     )

@@ -47,6 +47,7 @@ EVENTS: Mapping[str, str] = {
     "partner:keys-added": "a partner's newer keys were pinned",
     "partner:registered": "a partner was registered with its keys",
     "partner:suspended": "a partner was stopped",
+    "referral:answer-told": "an answer was told by telephone; who answered rests encrypted",
     "referral:answered": "the partner said what became of it",
     "referral:approved": "a second person approved a draft by its digest",
     "referral:approved-afterwards": "a second person looked at an urgent release",

@@ -125,7 +125,11 @@ def _shown(visit: Visit, *, error: str = "", issues: tuple[Any, ...] = ()) -> fr
             "grounds": GROUNDS,
             "plain": PLAIN,
             "label": lambda code: label(code, visit.words.language),
-            "checks": visit.desk.pack.checks,
+            "checks": [
+                (check, rule.gaps[0])
+                for check, rule in sorted(visit.desk.pack.checks.items())
+                if rule.scope != "process" and row.case_kind in rule.kinds and rule.gaps
+            ],
             "gaps": released.gaps,
             "given": _given(visit, release),
             "error": error,

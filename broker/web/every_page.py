@@ -1,5 +1,5 @@
 """Imports every module that declares pages, so that the registry is whole."""
 
-from broker.web import account, home, inbox, signin
+from broker.web import account, admin, home, inbox, parties, signin
 
-__all__ = ["account", "home", "inbox", "signin"]
+__all__ = ["account", "admin", "home", "inbox", "parties", "signin"]

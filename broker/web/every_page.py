@@ -1,5 +1,5 @@
 """Imports every module that declares pages, so that the registry is whole."""
 
-from broker.web import cases, confirming, home, imports, report, signin, work
+from broker.web import account, cases, confirming, home, imports, report, signin, work
 
-__all__ = ["cases", "confirming", "home", "imports", "report", "signin", "work"]
+__all__ = ["account", "cases", "confirming", "home", "imports", "report", "signin", "work"]

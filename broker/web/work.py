@@ -35,11 +35,11 @@ def where(row: Work) -> str:
     """The page on which a row is dealt with."""
     if row.section == "to-confirm":
         return f"/desk/confirm/{row.case_id}"
-    if row.section == "to-draft":
+    if row.section == "to-draft" or row.state == "draft-anew":
         return f"/desk/cases/{row.case_id}/escalate"
-    if row.section == "to-release" or row.state == "retrospective":
+    if row.section == "to-release" or row.state == "retrospective-missing":
         return f"/desk/release/{row.release}"
-    if row.state == "unanswered-u1":
+    if row.state == "urgent-unanswered":
         return f"/desk/urgent/{row.case_id}"
     return f"/desk/cases/{row.case_id}"
 

@@ -71,6 +71,7 @@ class Watched:
 @contextmanager
 def person(browser: Browser, house: House, url: str, login: str = "", **context: Any) -> Iterator[Watched]:
     """A browser signed in as somebody of the house (`""`: nobody), checked when it closes."""
+    url = url.replace("127.0.0.1", "localhost")  # browsers give no passkeys to an address of numbers
     made = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **context})
     made.add_init_script(WATCH)
     if login:

@@ -36,7 +36,7 @@ def signed_in(house: House) -> Iterator[SignedIn]:
         open_clients.append(client)
         if login:
             with unit_of_work(house.desk.db) as session:
-                token = auth.open_session(session, house.people[login].id, "password", house.desk.now())
+                token = auth.open_session(session, house.people[login].id, "passkey", house.desk.now())
             client.cookies.set(Site(house.desk, "desk").cookie_name, token, path="/desk")
         return client
 

@@ -1,4 +1,4 @@
-"""Import somebody's export through the pages: tried first, kept encrypted, then taken in whole or not at all."""
+"""Import somebody's export through the pages: tried, kept encrypted, then taken in whole or not at all."""
 
 from __future__ import annotations
 

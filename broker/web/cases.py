@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from broker.desk import case_form, caselist, casefile, claims, timeline
+from broker.desk import case_form, casefile, caselist, claims, timeline
 from broker.desk.caselist import CaseFilter
 from broker.errors import Issue, Refused
 from broker.store import tables

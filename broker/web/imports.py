@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-from broker.desk import caselist, importing
+from broker.desk import caselist, formdraft, importing
 from broker.desk.importing import Export, Trial
 from broker.errors import NotFound, Refused
 from broker.spi import Issue
 from broker.web.page import Answer, Go, Show, Visit, page
 from broker.web.report import identity
+from broker.web.words import Words
 
 SHOWN = 200
 """Rows of a dry run that the page shows; the numbers count all."""
@@ -81,8 +83,6 @@ def _sent(visit: Visit, form_id: UUID | None) -> Export:
 
 
 def _take_in(visit: Visit, export: Export, form_id: UUID) -> Answer:
-    from broker.desk import formdraft
-
     first, nested = visit.desk.now(), visit.session.begin_nested()
     try:
         taken = importing.take_in(visit.desk, visit.session, visit.actor, export)
@@ -94,6 +94,13 @@ def _take_in(visit: Visit, export: Export, form_id: UUID) -> Answer:
     said = visit.words.many("%(n)s case is taken in.", "%(n)s cases are taken in.", len(taken))
     last = visit.desk.now()
     return Go(f"/desk/import/done/{int(first.timestamp())}/{int(last.timestamp())}", said=said)
+
+
+def _noticed(words: Words, code: str) -> str:
+    """A finding in words; its first part names the adapter, and what nobody named stays a code."""
+    bare = code.partition("-")[2]
+    found = words.code("finding", bare)
+    return code if found == bare else found
 
 
 def _of(refused: Refused) -> tuple[Issue, ...]:
@@ -109,6 +116,7 @@ def _form(visit: Visit, export: Export, form_id: UUID | None, trial: Trial | Non
         "held": len(export.content),
         "form_id": str(form_id or ""),
         "trial": trial,
+        "noticed": partial(_noticed, visit.words),
         "cases": trial.cases[:SHOWN] if trial else (),
         "errors": {i.field.strip("/"): i for i in trial.issues} if trial else {},
     }

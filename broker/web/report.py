@@ -158,21 +158,21 @@ def _stored(visit: Visit, work: Work) -> tuple[UUID, str]:
             "open the case beside this form, take over what is new, then begin a new version",
         )
     held, _ = casefile.read_version(visit.desk, visit.session, work.case_id)
-    raw = canonical.encode(_with_verdicts(document, held.data))
+    raw = canonical.encode(_with_untyped(document, held.data))
     intake.amend(visit.desk, visit.session, visit.actor, work.case_id, raw)
     return work.case_id, visit.words("A new version is stored. It has to be confirmed anew.")
 
 
-def _with_verdicts(document: dict[str, Json], held: Mapping[str, Any]) -> dict[str, Json]:
-    """Imported verdicts stay with the entities they are about; nobody types them."""
-    ids = {local_id for name in document for local_id in document[name] if isinstance(document[name], dict)}
-    kept = [
-        entry
-        for entry in held.get("assessment", {}).get("confirmations", ())
-        if set(entry.get("about", ())) <= ids
-    ]
+def _with_untyped(document: dict[str, Json], held: Mapping[str, Any]) -> dict[str, Json]:
+    """What nobody types stays as it is held: imported verdicts, with the entities they are about, and F13."""
+    ids = {local_id for name in document if isinstance(document[name], dict) for local_id in document[name]}
+    entries = held.get("assessment", {}).get("confirmations", ())
+    kept = [entry for entry in entries if set(entry.get("about", ())) <= ids]
     if kept:
         document["assessment"] = {**document.get("assessment", {}), "confirmations": kept}
+    if "submission_meta" in held.get("reporter", {}):
+        meta = held["reporter"]["submission_meta"]
+        document["reporter"] = {**document.get("reporter", {}), "submission_meta": meta}
     return document
 
 

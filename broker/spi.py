@@ -106,6 +106,8 @@ class AdapterInfo:
     needs: frozenset[str] = frozenset()
     """Field ids that `render` reads; the conformance suite holds it to that."""
     media_types: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    """Names that `ingest` takes as options, in the order in which a page asks for them."""
 
 
 @runtime_checkable

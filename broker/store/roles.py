@@ -43,6 +43,11 @@ INSERT_ONLY = (
     "notice_attempt",
     "police_hold",
     "police_hold_term",
+    "review_draw",
+    "review_item",
+    "review_ticket",
+    "review_grant",
+    "review_verdict",
 )
 
 _NAMES = [role_name(role) for role in ROLES]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from broker.desk import draft, release
+from broker.desk import draft, formdraft, release
 from broker.desk.context import Desk
 from broker.errors import BrokerError
 from broker.observe import log
@@ -89,6 +89,7 @@ class Worker:
             with self.desk.db.connect("sweeper") as conn:
                 jti.sweep(conn, self.desk.now())
             draft.expire_old(self.desk)
+            formdraft.expire_old(self.desk)
 
         self._every(60, "sweeper", once)
 

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Referrals one partner may collect in an hour before the answer is 429.",
     )
+    review_size: int = Field(
+        default=20, ge=1, le=1000, description="Releases in a draw of the sampled review."
+    )
     log_file: Path | None = Field(default=None, description="Where the log goes; absent: standard error.")
 
     @field_validator("issuer")

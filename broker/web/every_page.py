@@ -1,5 +1,5 @@
 """Imports every module that declares pages, so that the registry is whole."""
 
-from broker.web import export, home, keeping, ledger, questions, register, signin
+from broker.web import export, figures, home, keeping, ledger, questions, register, review, signin
 
-__all__ = ["export", "home", "keeping", "ledger", "questions", "register", "signin"]
+__all__ = ["export", "figures", "home", "keeping", "ledger", "questions", "register", "review", "signin"]

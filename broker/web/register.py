@@ -1,4 +1,4 @@
-"""The register of disclosures: the list with its filters, one disclosure in full, and finding one by its id."""
+"""The register of disclosures: the list with its filters, one in full, and finding one by its id."""
 
 from __future__ import annotations
 

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-import pytest
-from starlette.testclient import TestClient
-
-from broker import auth
-from broker.app import create_app
 from broker.demo.house import House
-from broker.store.engine import unit_of_work
-from broker.web.site import Site
 from tests import house as build
-from tests.cases import full_case
 from tests.web.conftest import SignedIn
 
 

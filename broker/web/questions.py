@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
-from broker.desk import disclosure
+from broker.desk import disclosure, questions
 from broker.errors import Issue, NotFound, Refused
 from broker.web import export, register
 from broker.web.forms import Form
 from broker.web.page import Answer, Go, Show, Visit, page
 
 PATH = f"{register.PATH}/questions"
+READS = f"{register.PATH}/reads"
+GAPS = f"{register.PATH}/gaps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,55 @@ def ask(visit: Visit) -> Answer:
         issues = getattr(error, "issues", ()) or (Issue(question.needs[0], error.code, error.message),)
         return _shown(visit, question, issues, 404 if isinstance(error, NotFound) else 400)
     return Go(f"/desk{register.PATH}?{urlencode(given)}")
+
+
+@page(READS, "dpo", "releaser")
+def reads(visit: Visit) -> Answer:
+    """Who read, on which coded ground."""
+    given = {name: visit.query.get(name) for name in ("partner", "ground", "since", "until")}
+    texts = {code: t[visit.words.language] for code, t in visit.desk.pack.read_grounds.items()}
+    issues: tuple[Issue, ...] = ()
+    found = None
+    try:
+        chosen = register.read(visit.query, visit.words.zone)
+        found = questions.reads(
+            visit.session,
+            visit.actor,
+            partner=chosen.partner,
+            ground=given["ground"] if given["ground"] in texts else None,
+            since=chosen.since,
+            until=chosen.until,
+            after=visit.query.get("after") or None,
+        )
+    except Refused as refused:
+        issues = refused.issues
+    names = disclosure.recipients(visit.session, visit.actor)
+    return Show(
+        "register/reads.html",
+        {
+            "found": found,
+            "given": given,
+            "query": urlencode({name: value for name, value in given.items() if value}),
+            "issues": {issue.field: visit.words.rule(issue) for issue in issues},
+            "names": names,
+            "grounds": texts,
+        },
+        status=400 if issues else 200,
+    )
+
+
+@page(GAPS, "dpo", "releaser")
+def gaps(visit: Visit) -> Answer:
+    """Disclosures whose path has a gap: what should have followed and did not."""
+    chosen = visit.query.get("gap") or next(iter(questions.GAPS))
+    found = questions.open_ends(
+        visit.desk, visit.session, visit.actor, chosen, after=visit.query.get("after") or None
+    )
+    names = disclosure.recipients(visit.session, visit.actor)
+    return Show(
+        "register/gaps.html",
+        {"found": found, "chosen": chosen, "gaps": tuple(questions.GAPS), "names": names},
+    )
 
 
 def _given(visit: Visit, question: Question) -> dict[str, str]:

@@ -17,7 +17,7 @@ from broker.desk.context import Desk
 from broker.errors import BrokerError
 from broker.observe import log
 from broker.sealing import notes
-from broker.store import jti, ledger
+from broker.store import jti, ledger, sweeping
 
 if TYPE_CHECKING:
     from broker.desk.courier import Courier
@@ -88,6 +88,7 @@ class Worker:
         def once() -> None:
             with self.desk.db.connect("sweeper") as conn:
                 jti.sweep(conn, self.desk.now())
+                sweeping.sweep(conn, self.desk.now())
             draft.expire_old(self.desk)
             formdraft.expire_old(self.desk)
 

@@ -43,6 +43,7 @@ INSERT_ONLY = (
     "notice_attempt",
     "police_hold",
     "police_hold_term",
+    "step_up_evidence",
     "review_draw",
     "review_item",
     "review_ticket",

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
+from broker.store.tables_accounts import (
+    AccountSession,
+    InboxPerson,
+    OidcIdentity,
+    Passkey,
+    SignInAttempt,
+    SignInFlow,
+    SignInLink,
+    StepUpEvidence,
+    Totp,
+)
 from broker.store.tables_cases import (
     CaseFile,
     CaseVersion,
@@ -57,7 +68,6 @@ from broker.store.tables_parties import (
     PartnerKey,
     Recognition,
     Staff,
-    StaffSession,
 )
 from broker.store.tables_releases import (
     Approval,
@@ -74,6 +84,7 @@ from broker.store.tables_releases import (
 metadata = SQLModel.metadata
 
 __all__ = [
+    "AccountSession",
     "Agreement",
     "AgreementProposal",
     "AgreementStatus",
@@ -96,14 +107,17 @@ __all__ = [
     "EventRecord",
     "Feed",
     "FormDraft",
+    "InboxPerson",
     "Jti",
     "LedgerCheckpoint",
     "LedgerLeaf",
     "LedgerTile",
     "NoticeAttempt",
+    "OidcIdentity",
     "OpenRelease",
     "Partner",
     "PartnerKey",
+    "Passkey",
     "Pending",
     "PersonBlob",
     "PoliceHold",
@@ -121,9 +135,13 @@ __all__ = [
     "ReviewTicket",
     "ReviewVerdict",
     "SealedObject",
+    "SignInAttempt",
+    "SignInFlow",
+    "SignInLink",
     "Staff",
-    "StaffSession",
     "StaffSetting",
+    "StepUpEvidence",
+    "Totp",
     "UrgentCall",
     "Verdict",
     "Withdrawal",

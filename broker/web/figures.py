@@ -75,8 +75,8 @@ def _charts(visit: Visit, found: figures.Figures, names: Any) -> dict[str, Any]:
         "withheld": _columns(
             visit, found.withheld, "dsc", {c: words.code("class", c) for c in found.withheld.columns}
         ),
-        "missing": _lines(visit, found.missing, "gap"),
-        "late": _lines(visit, found.late, "late"),
+        "missing": _lines(visit, found.missing, {gap: _gap(visit, gap) for gap in found.missing.rows}),
+        "late": _lines(visit, found.late, {kind: words.code("late", kind) for kind in found.late.rows}),
         "names": names,
     }
 
@@ -110,15 +110,19 @@ def _columns(visit: Visit, table: Counts, kind: str, heads: dict[str, str]) -> d
     return {"small": small, "most": most, "labels": labels, "heads": heads, "table": table}
 
 
-def _lines(visit: Visit, table: Counts, kind: str) -> dict[str, Any]:
+def _gap(visit: Visit, code: str) -> str:
+    texts = visit.desk.pack.gap_texts.get(code)
+    return code if texts is None else texts[visit.words.language]
+
+
+def _lines(visit: Visit, table: Counts, labels: dict[str, str]) -> dict[str, Any]:
     """One chart of the totals, the largest first, and the whole table."""
-    labels = {line: visit.words.code(kind, line) for line in table.rows}
     bars = [(labels[line], table.row_totals[line] or 0) for line in table.rows[:SHOWN]]
     return {
         "bars": bars,
         "most": max((n for _, n in bars), default=0),
         "labels": labels,
-        "heads": {column: visit.words.code("none", column) for column in table.columns},
+        "heads": {column: visit.words.code("column", column) for column in table.columns},
         "table": table,
     }
 

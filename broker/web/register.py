@@ -69,6 +69,8 @@ def one(visit: Visit) -> Answer:
             "ground_texts": {code: texts[language] for code, texts in pack.ground_texts.items()},
             "read_texts": {code: texts[language] for code, texts in pack.read_grounds.items()},
             "condition_texts": {code: texts[language] for code, texts in pack.conditions.items()},
+            "gap_texts": {code: texts[language] for code, texts in pack.gap_texts.items()},
+            "moment_texts": lambda code: _said(visit, code),
             "by_clause": _by_clause(found),
             "export": {"release": release},
         },
@@ -151,6 +153,12 @@ def _midnight(day: str, extra: int, zone: ZoneInfo) -> datetime | None:
     if not day:
         return None
     return datetime.combine(date.fromisoformat(day) + timedelta(days=extra), time(), zone)
+
+
+def _said(visit: Visit, code: str) -> str:
+    """What a code of the timeline says, whichever list it is of."""
+    named = (visit.words.code(kind, code) for kind in ("outcome", "withdraw", "moment"))
+    return next((text for text in named if text != code), code)
 
 
 def _by_clause(found: disclosure.Disclosure) -> dict[str, list[FieldRule]]:

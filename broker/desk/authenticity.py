@@ -28,7 +28,6 @@ from broker.store.ledger_verify import Report
 IN_A_REQUEST = 20_000
 """Leaves that are recomputed while somebody waits: about a second. More is for the command."""
 REMEMBERED = timedelta(days=92)
-CHECKED, FOUND = "ledger:verified", "ledger:findings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +138,20 @@ def verify(
 
 def remember(desk: Desk, session: Session, report: Report, by: str) -> None:
     """Log a check that was made."""
-    events.note(desk, session, CHECKED if report.ok else FOUND, by)
+    if report.ok:
+        events.note(desk, session, "ledger:verified", by)
+    else:
+        events.note(desk, session, "ledger:findings", by)
 
 
 _LAST = """
 select e.at, e.action, coalesce(s.login, 'command') as by from event e left join staff s on s.id = e.actor
-where e.action in (:checked, :found) and e.at > :since order by e.at desc limit 1
+where e.action in ('ledger:verified', 'ledger:findings') and e.at > :since order by e.at desc limit 1
 """
 
 
 def last_check(desk: Desk, session: Session) -> LastCheck | None:
     """The last check of the last quarter; the log is read backwards and no further than that."""
-    values = {"checked": CHECKED, "found": FOUND, "since": desk.now() - REMEMBERED}
+    values = {"since": desk.now() - REMEMBERED}
     row = session.connection().execute(text(_LAST), values).mappings().first()
-    return None if row is None else LastCheck(row["at"], row["by"], row["action"] == CHECKED)
+    return None if row is None else LastCheck(row["at"], row["by"], row["action"] == "ledger:verified")

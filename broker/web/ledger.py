@@ -52,7 +52,7 @@ def proof(visit: Visit) -> Answer:
     return Show("ledger/proof.html", {"one": found, "release": release})
 
 
-@page(f"{PATH}/proof/{{release}}/file", "dpo", "releaser")
+@page(f"{PATH}/proof/{{release}}/download", "dpo", "releaser")
 def proof_file(visit: Visit) -> Answer:
     """The proof as a partner gets it (C2SP tlog-proof)."""
     found = authenticity.of(visit.desk, visit.session, visit.actor, visit.params["release"])
@@ -61,7 +61,7 @@ def proof_file(visit: Visit) -> Answer:
     return File("proof.tlog", TEXT, found.file.encode())
 
 
-@page(f"{PATH}/checkpoint", "dpo", "releaser")
+@page(f"{PATH}/download/checkpoint", "dpo", "releaser")
 def checkpoint(visit: Visit) -> Answer:
     """The last checkpoint: whoever keeps it binds the broker to it."""
     found = authenticity.head(visit.desk, visit.session, visit.actor)
@@ -70,7 +70,7 @@ def checkpoint(visit: Visit) -> Answer:
     return File(f"checkpoint-{found.size}.txt", TEXT, found.note.encode())
 
 
-@page(f"{PATH}/keys", "dpo", "releaser")
+@page(f"{PATH}/download/keys", "dpo", "releaser")
 def keys(visit: Visit) -> Answer:
     """The public keys that signed checkpoints, as partners pin them."""
     found = authenticity.head(visit.desk, visit.session, visit.actor)

@@ -161,7 +161,7 @@ class _Maker:
                 element = self.minimised.element_ids.get(local_id, "")
                 sent = self.minimised.entities.get(collection, {}).get(element, {})
                 here, there = f"/entities/{collection}/{local_id}/", f"/entities/{collection}/{element}/"
-                minor = local_id in self.minors or account_of(entity) in self.minors
+                minor = self._of_minor(collection, local_id, entity)
                 lines = [
                     self._line(
                         field, name, here + name, held.get(name), sent.get(name), row, there + name, minor
@@ -170,6 +170,15 @@ class _Maker:
                     if held.get(name) not in (None, [], {}) or name in sent
                 ]
                 yield Group(collection, local_id, row, tuple(lines))
+
+    def _of_minor(self, collection: str, local_id: str, entity: Mapping[str, Json]) -> bool:
+        """Whether an entity concerns a reported person who is a minor, as minimising asks it."""
+        events = self.data.get("events", {})
+        if collection == "links":
+            ends = {entity["subject"], account_of(events.get(entity.get("event"), {}))}
+        else:
+            ends = {local_id, account_of(entity) if collection == "events" else ""}
+        return not ends.isdisjoint(self.minors)
 
     def _line(
         self,

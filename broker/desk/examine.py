@@ -77,15 +77,16 @@ class Batch:
     """How many could go together under another agreement, or beyond the largest batch."""
 
 
-_COLUMNS = """
+_DRAFTS = """
 select d.id as release, f.reference, d.version, d.kind, f.case_id, c.kind as case_kind, c.urgency, d.urgent,
   f.addressee, a.name as addressee_name, a.recipient_class as addressee_class, k.name as carrier_name,
   d.agreement_version, d.approval_digest as digest, d.drafted_by, d.drafted_at, d.expires_at
 from draft d join referral f on f.id = d.referral_id join case_file c on c.id = f.case_id
 join partner a on a.id = f.addressee join partner k on k.id = f.carrier
+{rest}
 """
 # The content of a draft goes away when it is released or closed: what is in draft_blob is open.
-_WAITING = text(f"""{_COLUMNS}
+_OPEN = """
 join draft_blob b on b.release_id = d.id
 where d.expires_at > :now and d.drafted_by <> :actor and not d.urgent
   and not exists (select 1 from approval x where x.release_id = d.id and x.kind = 'release')
@@ -93,8 +94,9 @@ where d.expires_at > :now and d.drafted_by <> :actor and not d.urgent
 order by case c.urgency when '' then 'U9' else c.urgency end, f.addressee, d.agreement_version,
   d.drafted_at, d.id
 limit :limit
-""")
-_ONE = text(f"{_COLUMNS} where d.id = :release")
+"""
+_WAITING = text(_DRAFTS.format(rest=_OPEN))
+_ONE = text(_DRAFTS.format(rest="where d.id = :release"))
 _SECOND_LOOK = text(
     """
 select r.release_id as release, f.reference, r.urgency, r.released_at, p.name as addressee_name

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,6 +30,7 @@ from broker.core.freetext import Known, compile_deny, mask
 from broker.core.minimise import minimise
 from broker.core.referral import build_payload, seal_tree
 from broker.desk import register as desk_register
+from broker.desk.register import RegisterFilter
 from broker.sealing import pdf as sealing_pdf
 from broker.sealing.certificates import DocumentKey, make_document, make_root
 from broker.store.engine import Database, unit_of_work
@@ -279,10 +281,10 @@ def _ask(db: Database, rows: int, rounds: int) -> dict[str, float]:
     chance = random.Random(8)  # noqa: S311 - which case, not a secret
     questions: dict[str, Callable[[Any], object]] = {
         "who got this case": lambda s: list(
-            desk_register.rows(s, case_id=str(_case(chance.randrange(1, rows // 10))))
+            desk_register.rows(s, RegisterFilter(case_id=_case(chance.randrange(1, rows // 10))))
         ),
         "a small partner's first page": lambda s: list(
-            itertools.islice(desk_register.rows(s, partner="pt_two"), 50)
+            itertools.islice(desk_register.rows(s, RegisterFilter(partner="pt_two")), 50)
         ),
         "everything, first page": lambda s: list(itertools.islice(desk_register.rows(s), 50)),
     }
@@ -299,11 +301,10 @@ def _ask(db: Database, rows: int, rounds: int) -> dict[str, float]:
     return found
 
 
-def _case(number: int) -> str:
+def _case(number: int) -> UUID:
     from hashlib import md5
-    from uuid import UUID
 
-    return str(UUID(md5(f"c{number}".encode(), usedforsecurity=False).hexdigest()))
+    return UUID(md5(f"c{number}".encode(), usedforsecurity=False).hexdigest())
 
 
 def pdf(options: Options) -> Result:

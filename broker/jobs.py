@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from broker.desk import draft, release
+from broker.desk import draft, formdraft, release
 from broker.desk.context import Desk
 from broker.errors import BrokerError
 from broker.observe import log
 from broker.sealing import notes
-from broker.store import jti, ledger
+from broker.store import jti, ledger, sweeping
 
 if TYPE_CHECKING:
     from broker.desk.courier import Courier
@@ -88,7 +88,9 @@ class Worker:
         def once() -> None:
             with self.desk.db.connect("sweeper") as conn:
                 jti.sweep(conn, self.desk.now())
+                sweeping.sweep(conn, self.desk.now())
             draft.expire_old(self.desk)
+            formdraft.expire_old(self.desk)
 
         self._every(60, "sweeper", once)
 

@@ -10,11 +10,13 @@ import fcntl
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from broker.auth.oidc import CALLBACK, Provider
+from broker.auth.sessions import Life
 from broker.core.pack import load_pack
 from broker.desk.context import Desk
 from broker.errors import Misconfigured
@@ -115,6 +117,36 @@ def open_desk(
             epochs=EpochKeys(settings.keys, passphrase) if cases else None,
             keyring=Keyring.load(settings.keys, passphrase, purposes) if purposes else None,
         )
+
+
+def session_life(settings: Settings) -> Life:
+    """How long a sign-in lasts."""
+    return Life(
+        idle=timedelta(minutes=settings.session_idle_minutes), whole=timedelta(hours=settings.session_hours)
+    )
+
+
+def oidc_provider(settings: Settings) -> Provider | None:
+    """The configured OpenID provider, or None. Raises `Misconfigured` when it is set by halves."""
+    if settings.oidc_issuer is None and settings.oidc_client_id is None:
+        return None
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        raise Misconfigured(
+            "oidc", "an OpenID provider needs BROKER_OIDC_ISSUER and BROKER_OIDC_CLIENT_ID, both"
+        )
+    secret, path = "", settings.oidc_client_secret_file
+    if path is not None:
+        if path.stat().st_mode & 0o077:
+            raise Misconfigured("open-oidc-secret", "the client secret can be read by others", "chmod 0600")
+        secret = path.read_text().strip()
+    return Provider(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=secret,
+        redirect_uri=settings.pages_url + CALLBACK,
+        acr_values=tuple(settings.oidc_acr_values.split()),
+        enforces_mfa=settings.oidc_enforces_mfa,
+    )
 
 
 @contextmanager

@@ -77,12 +77,45 @@ class Settings(BaseSettings):
         ge=1,
         description="Referrals one partner may collect in an hour before the answer is 429.",
     )
+    session_idle_minutes: int = Field(
+        default=30, ge=1, le=720, description="A sign-in ends after so many minutes without a request."
+    )
+    session_hours: int = Field(
+        default=10, ge=1, le=24, description="A sign-in ends so many hours after it began."
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Issuer of the OpenID provider by which staff sign in. Absent: passkeys and passwords.",
+    )
+    oidc_client_id: str | None = Field(default=None, description="What the provider calls this broker.")
+    oidc_client_secret_file: Path | None = Field(
+        default=None, description="File with the client's secret (mode 0600). Absent: a public client."
+    )
+    oidc_acr_values: str = Field(
+        default="",
+        description=(
+            "Values of `acr`, with spaces between, that mean two factors at the provider; `amr` with `mfa` "
+            "always does."
+        ),
+    )
+    oidc_enforces_mfa: bool = Field(
+        default=False, description="The provider asks everybody for two factors, without saying so in tokens."
+    )
+    review_size: int = Field(
+        default=20, ge=1, le=1000, description="Releases in a draw of the sampled review."
+    )
     log_file: Path | None = Field(default=None, description="Where the log goes; absent: standard error.")
 
     @field_validator("issuer")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @property
+    def pages_url(self) -> str:
+        """Where people's browsers reach the pages. Browsers give no passkeys to an address of numbers, so
+        an issuer on 127.0.0.1 is reached by its name."""
+        return self.issuer.replace("://127.0.0.1", "://localhost", 1)
 
     @property
     def synthetic(self) -> bool:

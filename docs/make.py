@@ -60,7 +60,12 @@ EVENTS: Mapping[str, str] = {
     "referral:released": "a release was signed and sealed",
     "referral:resealed": "a release was encrypted again to a newer key",
     "referral:withdrawn": "a release was withdrawn",
-    "register:exported": "the register was exported",
+    "register:exported": "the register was exported; a leaf commits to the file",
+    "review:asked": "an officer asked to open a drawn release",
+    "review:drawn": "a sample of releases was drawn for review",
+    "review:granted": "a second person let an officer open a drawn release for half an hour",
+    "review:opened": "an officer opened a drawn release, identities masked",
+    "review:verdict": "an officer said of fields whether they were necessary",
 }
 """Every action an event can have; a test compares it with the code."""
 

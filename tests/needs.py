@@ -26,6 +26,7 @@ _BRINGS = {
     "openssl": "install the Debian package openssl",
     "curl": "install the Debian package curl",
     "bash": "install bash",
+    "chromium": "install the Debian package chromium",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,9 @@ from uuid import UUID
 import typer
 
 from broker.cli.console import Json, acting, desk, reported, show
-from broker.desk import events, retain
-from broker.desk import register as desk_register
+from broker.desk import export as desk_export
+from broker.desk import retain
+from broker.desk.register import RegisterFilter
 from broker.jobs import note_checker
 from broker.store import ledger_verify
 from broker.store.engine import unit_of_work
@@ -27,20 +29,23 @@ ledger = typer.Typer(help="The ledger: verify it, show its head.", no_args_is_he
 def register_export(
     to: Annotated[Path | None, typer.Option("--to", help="File to write; absent: standard output.")] = None,
     partner: Annotated[str | None, typer.Option(help="Only what this addressee got.")] = None,
-    case: Annotated[str | None, typer.Option(help="Only what left of this case.")] = None,
+    case: Annotated[UUID | None, typer.Option(help="Only what left of this case.")] = None,
+    fmt: Annotated[desk_export.Format, typer.Option("--format", help="csv, jsonl or pdf.")] = "csv",
+    bom: Annotated[bool, typer.Option("--bom", help="CSV with a byte order mark.")] = False,
+    semicolon: Annotated[bool, typer.Option("--semicolon", help="CSV with semicolons.")] = False,
 ) -> None:
-    """Who received which kinds of field, when, under what, and what came back. CSV, UTF-8."""
-    with desk() as d:
+    """Who received which kinds of field, when, under what, and what came back; the export is a leaf."""
+    with desk(purposes={"token"} if fmt == "pdf" else set()) as d:
         actor = acting(d)
-        actor.needs("dpo", "releaser")
         with unit_of_work(d.db) as session:
-            lines = desk_register.to_csv(session, partner=partner, case_id=case)
+            chosen = RegisterFilter(partner=partner, case_id=case)
+            made = desk_export.export(d, session, actor, chosen, fmt, bom=bom, semicolon=semicolon)
+        with made.file as file:
             if to is None:
-                sys.stdout.writelines(lines)
+                shutil.copyfileobj(file, sys.stdout.buffer)
             else:
-                with to.open("w", encoding="utf-8", newline="") as file:
-                    file.writelines(lines)
-            events.note(d, session, "register:exported", actor.id)
+                with to.open("wb") as target:
+                    shutil.copyfileobj(file, target)
 
 
 @register.command("erase")

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from sqlmodel import col, select
 
+from broker import auth
 from broker.cli.console import Json, acting, desk, reported, show, show_rows
+from broker.cli.people import PasswordFile, password_from
 from broker.core import canonical
 from broker.desk import agreements
 from broker.desk import partners as desk_partners
@@ -19,6 +21,8 @@ from broker.store import tables
 from broker.store.engine import unit_of_work
 
 partner = typer.Typer(help="Partner agencies: registration, keys, suspension.", no_args_is_help=True)
+person = typer.Typer(help="People of a partner without software: they read its inbox.", no_args_is_help=True)
+partner.add_typer(person, name="person")
 agreement = typer.Typer(help="Agreements: immutable versions, two approvals.", no_args_is_help=True)
 
 
@@ -63,6 +67,25 @@ def partner_add(
         f"  {use}: {kid}" for use, kid in sorted(thumbs.items())
     )
     show({"partner": row.id, "client_id": row.client_id, "keys": thumbs}, as_json, words)
+
+
+@person.command("add")
+@reported
+def partner_person_add(
+    partner_id: Annotated[str, typer.Argument(metavar="PARTNER", help="Id of the partner (`pt_…`).")],
+    login: str,
+    password_file: PasswordFile = None,
+    as_json: Json = False,
+) -> None:
+    """An account for one person of a partner: it signs in to that partner's inbox and nowhere else."""
+    password = password_from(password_file, confirm=True)
+    with desk() as d:
+        actor = acting(d)
+        with unit_of_work(d.db) as session:
+            made = auth.add_person(
+                session, actor, partner_id=partner_id, login=login, password=password, now=d.now()
+            )
+    show({"id": made, "partner": partner_id}, as_json, f"Inbox account {made} made.")
 
 
 @partner.command("list")

@@ -12,7 +12,9 @@ from sqlmodel import col, select
 from broker import auth
 from broker.auth import ROLES, Role
 from broker.cli.console import Json, acting, desk, reported, session_path, show, show_rows
-from broker.errors import Forbidden, Refused
+from broker.desk.context import Desk
+from broker.errors import Forbidden, NotFound, Refused
+from broker.sealing.vault import EpochKeys
 from broker.store import tables
 from broker.store.engine import unit_of_work
 
@@ -33,7 +35,7 @@ def staff_add(
     as_json: Json = False,
 ) -> None:
     """Create an account. The first one may be made by anybody who holds the key folder's pass-phrase."""
-    password = _password(password_file, confirm=True)
+    password = password_from(password_file, confirm=True)
     if not set(role) <= set(ROLES):
         raise Refused("role", f"a role is one of {', '.join(ROLES)}")
     with desk() as d:
@@ -58,11 +60,18 @@ def staff_add(
 @staff.command("sign-in")
 @reported
 def staff_sign_in(login: str, password_file: PasswordFile = None) -> None:
-    """Sign in on this command line; the session ends after ten hours."""
-    password = _password(password_file)
+    """Sign in on this command line, until ten hours have passed or half an hour without a command."""
+    password = password_from(password_file)
     with desk() as d:
-        with unit_of_work(d.db) as session:
-            token = auth.sign_in(session, auth.Passwords(), login, password, d.now())
+        try:
+            with unit_of_work(d.db) as session:
+                token = auth.sign_in(session, login, password, d.now())
+        except Forbidden as error:
+            if error.code != "code-needed":
+                raise
+            code = str(typer.prompt("One-time code"))
+            with unit_of_work(d.db) as session:
+                token = auth.sign_in(session, login, password, d.now(), key=_totp_key(d), code=code)
         path = session_path(d.settings.state)
     path.touch(mode=0o600)
     path.chmod(0o600)
@@ -95,6 +104,50 @@ def staff_disable(account: Annotated[str, typer.Argument(help="Id of the account
     show({}, False, "Disabled.")
 
 
+@staff.command("link")
+@reported
+def staff_link(login: str, as_json: Json = False) -> None:
+    """A one-time sign-in link for the pages, of staff or an inbox person; synthetic data only."""
+    with desk() as d:
+        d.settings.passphrase()  # proof of being the operator: the file is closed to others
+        with unit_of_work(d.db) as session:
+            person = auth.find(session, login)
+            if person is None:
+                raise NotFound("account")
+            token = auth.links.make(session, person.id, d.now(), synthetic=d.settings.synthetic)
+    path = auth.links.path(person.id, token)
+    show({"path": path, "url": d.settings.issuer + path}, as_json, d.settings.issuer + path)
+
+
+@staff.command("totp")
+@reported
+def staff_totp(login: str, as_json: Json = False) -> None:
+    """Give an account a new secret for one-time codes; the older one ends. Shown once, here."""
+    with desk() as d:
+        acting(d).needs("administrator")
+        with unit_of_work(d.db) as session:
+            person = auth.find(session, login)
+            if person is None:
+                raise NotFound("account")
+            given = auth.totp.assign(session, _totp_key(d), person.id, login, d.now())
+    show({"secret": given.secret, "uri": given.uri}, as_json, f"Secret: {given.secret}\n{given.uri}")
+
+
+@staff.command("oidc")
+@reported
+def staff_oidc(
+    login: str,
+    issuer: Annotated[str, typer.Option(help="Issuer of the OpenID provider.")],
+    subject: Annotated[str, typer.Option(help="The provider's `sub` of this person.")],
+) -> None:
+    """Link an account to a subject of the OpenID provider: they then sign in there."""
+    with desk() as d:
+        actor = acting(d)
+        with unit_of_work(d.db) as session:
+            auth.oidc.link(session, actor, auth.staff_id(session, login), issuer, subject, d.now())
+    show({}, False, "Linked.")
+
+
 @staff.command("list")
 @reported
 def staff_list(as_json: Json = False) -> None:
@@ -118,7 +171,12 @@ def staff_list(as_json: Json = False) -> None:
     )
 
 
-def _password(path: Path | None, confirm: bool = False) -> str:
+def _totp_key(d: Desk) -> bytes:
+    return EpochKeys(d.settings.keys, d.settings.passphrase()).lasting("totp")
+
+
+def password_from(path: Path | None, confirm: bool = False) -> str:
+    """The password in a file that is closed to others, or asked for."""
     if path is not None:
         if path.stat().st_mode & 0o077:
             raise Forbidden("open-password", "the password file can be read by others; chmod 0600")

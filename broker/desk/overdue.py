@@ -45,6 +45,7 @@ class Overdue:
     urgency: str
     partner: str
     staff: str | None = None
+    case_kind: str = ""
 
     def as_json(self) -> dict[str, Json]:
         """Ids, codes and times."""
@@ -60,21 +61,20 @@ class Overdue:
         }
 
 
-# Published, not withdrawn, its clock over, and its carrier never fetched the sealed bytes.
+# Published, not withdrawn, its clock over, and its carrier never fetched the sealed bytes: what is in
+# `open_release` was neither fetched nor taken back.
 _UNCOLLECTED = """
 select r.deadline as since, r.case_id, r.release_id, f.reference, r.urgency, r.carrier as partner,
-  null as staff
-from release r join referral f on f.id = r.referral_id
-where r.deadline < :now
+  null as staff, r.case_kind
+from open_release o join release r on r.release_id = o.release_id join referral f on f.id = r.referral_id
+where o.deadline < :now
   and exists (select 1 from feed x where x.release_id = r.release_id and x.event = 'published')
-  and not exists (select 1 from withdrawal w where w.release_id = r.release_id)
-  and not exists (select 1 from collection c where c.release_id = r.release_id and c.part = 'referral')
 """
 # Only a desk that answered and read the reference back stops the clock, and never by a call from
 # before there was a reference. A machine's receipt does not count.
 _UNANSWERED = """
 select r.released_at + cast(:clock as interval) as since, r.case_id, r.release_id, f.reference,
-  r.urgency, r.addressee as partner, r.drafted_by as staff
+  r.urgency, r.addressee as partner, r.drafted_by as staff, r.case_kind
 from release r join referral f on f.id = r.referral_id join draft d on d.id = r.release_id
 where r.urgency = 'U1' and r.addressee_class = :police
   and r.released_at + cast(:clock as interval) < :now
@@ -85,16 +85,18 @@ where r.urgency = 'U1' and r.addressee_class = :police
 """
 _RETROSPECTIVE = """
 select r.released_at + cast(:clock as interval) as since, r.case_id, r.release_id, f.reference,
-  r.urgency, r.addressee as partner, r.drafted_by as staff
+  r.urgency, r.addressee as partner, r.drafted_by as staff, r.case_kind
 from release r join referral f on f.id = r.referral_id
 where r.urgent and r.released_at + cast(:clock as interval) < :now
   and not exists (select 1 from approval a
     where a.release_id = r.release_id and a.kind = 'retrospective')
 """
+# The content of a draft goes away when it is released or closed: so few rows lead here.
 _NOT_SIGNED = """
 select a.at + cast(:patience as interval) as since, f.case_id, a.release_id, f.reference,
-  c.urgency, f.addressee as partner, a.approved_by as staff
-from approval a join draft d on d.id = a.release_id join referral f on f.id = d.referral_id
+  c.urgency, f.addressee as partner, a.approved_by as staff, c.kind as case_kind
+from draft_blob b join approval a on a.release_id = b.release_id
+join draft d on d.id = a.release_id join referral f on f.id = d.referral_id
 join case_file c on c.id = f.case_id
 where a.kind = 'release' and a.at + cast(:patience as interval) < :now
   and not exists (select 1 from release r where r.release_id = a.release_id)
@@ -103,7 +105,7 @@ where a.kind = 'release' and a.at + cast(:patience as interval) < :now
 # Closed by the broker itself (expired, overtaken by a change), not by a person, and nothing since.
 _DRAFT_ANEW = """
 select x.at as since, f.case_id, x.release_id, f.reference, c.urgency, f.addressee as partner,
-  d.drafted_by as staff
+  d.drafted_by as staff, c.kind as case_kind
 from draft_refusal x join draft d on d.id = x.release_id join referral f on f.id = d.referral_id
 join case_file c on c.id = f.case_id
 where x.by is null and c.state <> 'closed'
@@ -113,22 +115,27 @@ where x.by is null and c.state <> 'closed'
 """
 _NOT_PUBLISHED = """
 select p.due_at + cast(:patience as interval) as since, r.case_id, r.release_id, f.reference,
-  r.urgency, r.carrier as partner, null as staff
+  r.urgency, r.carrier as partner, null as staff, r.case_kind
 from pending p join release r on r.release_id = p.release_id join referral f on f.id = r.referral_id
 where p.leaf_type = 'published' and p.due_at + cast(:patience as interval) < :now
   and not exists (select 1 from cancellation x where x.release_id = p.release_id)
 """
 
 
-def overdue(desk: Desk, session: Session) -> list[Overdue]:
-    """Everything late now, the longest late first."""
-    return sorted(_found(desk, session), key=lambda late: (late.since, _ORDER[late.kind], late.release))
+_LIMIT = "order by since, release_id limit cast(:limit as bigint)"
+
+
+def overdue(desk: Desk, session: Session, *, limit: int | None = None) -> list[Overdue]:
+    """Everything late now, the longest late first; with `limit` at most so many of each kind."""
+    return sorted(
+        _found(desk, session, limit), key=lambda late: (late.since, _ORDER[late.kind], late.release)
+    )
 
 
 _ORDER = {kind: n for n, kind in enumerate(WHAT_TO_DO)}
 
 
-def _found(desk: Desk, session: Session) -> Iterator[Overdue]:
+def _found(desk: Desk, session: Session, limit: int | None) -> Iterator[Overdue]:
     now, clocks = desk.now(), desk.pack.clocks
     police = desk.pack.roles["domestic_police"]
     queries: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -140,8 +147,10 @@ def _found(desk: Desk, session: Session) -> Iterator[Overdue]:
         ("not-published", _NOT_PUBLISHED, {"patience": PATIENCE}),
     )
     for kind, query, values in queries:
-        wanted = values if query is _DRAFT_ANEW else {**values, "now": now}
-        for row in session.connection().execute(text(query), wanted).mappings():
+        wanted = {**values, "limit": limit}
+        if query is not _DRAFT_ANEW:
+            wanted["now"] = now
+        for row in session.connection().execute(text(query + _LIMIT), wanted).mappings():
             yield Overdue(
                 kind=kind,
                 since=row["since"],
@@ -151,4 +160,5 @@ def _found(desk: Desk, session: Session) -> Iterator[Overdue]:
                 urgency=row["urgency"],
                 partner=row["partner"],
                 staff=row["staff"],
+                case_kind=row["case_kind"],
             )

@@ -8,11 +8,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, get_args
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel import Session
+
+from broker.auth import Actor
+from broker.core.fields import FIELD_IDS
+from broker.core.schema import Kind, Urgency
+from broker.desk import events, paging
+from broker.desk.paging import Page
+from broker.errors import Issue, Refused
+from broker.spi import Json
+
+_BOM = "\ufeff"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+CODES = {"case_kind": get_args(Kind), "urgency": get_args(Urgency), "field": FIELD_IDS}
 
 COLUMNS = (
     "disclosure_id", "referral_id", "reference", "version", "kind", "supersedes", "case_id", "partner_id",
@@ -67,48 +83,167 @@ left join lateral (select min(at) as at from event e where e.case_id = r.case_id
   er on true
 left join lateral (select min(at) as at from event e where e.action = 'keys:epoch-rotated' and e.at >=
   (date_trunc('month', er.at at time zone 'UTC') + interval '1 month') at time zone 'UTC') ro on true
-where (cast(:partner as text) is null or r.addressee = :partner)
-  and (cast(:case_id as uuid) is null or r.case_id = :case_id)
-order by r.released_at, r.release_id
+where {where}
+order by r.released_at {way}, r.release_id {way} {limit}
 """
+_WHERE: Mapping[str, str] = {
+    "partner": "r.addressee = :partner",
+    "recipient_class": "r.addressee_class = :recipient_class",
+    "case_id": "r.case_id = cast(:case_id as uuid)",
+    "release": "r.release_id = :release",
+    "since": "r.released_at >= :since",
+    "until": "r.released_at < :until",
+    "case_kind": "r.case_kind = :case_kind",
+    "urgency": "r.urgency = :urgency",
+    "field": "r.fields ? :field",
+}
+_YES_NO: Mapping[str, tuple[str, str]] = {
+    "urgent": ("r.urgent", "not r.urgent"),
+    "withdrawn": (
+        "exists (select 1 from withdrawal y where y.release_id = r.release_id)",
+        "not exists (select 1 from withdrawal y where y.release_id = r.release_id)",
+    ),
+    "unanswered": (
+        "not exists (select 1 from answer y where y.release_id = r.release_id)",
+        "exists (select 1 from answer y where y.release_id = r.release_id)",
+    ),
+}
 
 
-def rows(
-    session: Session, *, partner: str | None = None, case_id: str | None = None
-) -> Iterator[Mapping[str, Any]]:
-    """Register rows in order of release, streamed; filtered by addressee or case."""
+@dataclass(frozen=True, slots=True)
+class RegisterFilter:
+    """Which rows: by partner (addressee), class, case, period, kind, urgency, field id and three questions.
+
+    `since` is inclusive, `until` exclusive. `urgent` is the path of one person. There is no filter by
+    a value of a case. Raises `Refused` for what is no code.
+    """
+
+    partner: str | None = None
+    recipient_class: str | None = None
+    case_id: UUID | None = None
+    release: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    case_kind: str | None = None
+    urgency: str | None = None
+    field: str | None = None
+    urgent: bool | None = None
+    withdrawn: bool | None = None
+    unanswered: bool | None = None
+
+    def __post_init__(self) -> None:
+        wrong = [
+            Issue(name, "code", "is not one of the codes")
+            for name, codes in CODES.items()
+            if getattr(self, name) is not None and getattr(self, name) not in codes
+        ]
+        wrong += [
+            Issue(name, "format", "is not an id")
+            for name in ("partner", "recipient_class", "release")
+            if getattr(self, name) is not None and not _ID.fullmatch(getattr(self, name))
+        ]
+        if wrong:
+            raise Refused("filter", "there is no such filter", tuple(wrong))
+
+    def as_json(self) -> dict[str, Json]:
+        """What was asked, for the record of an export: codes, ids and times."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            name: value if isinstance(value, bool | str) else
+            events.stamp(value) if isinstance(value, datetime) else str(value)
+            for name, value in found.items()
+            if value is not None
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRow:
+    """One disclosure. `values` has every one of `COLUMNS`; nothing in it is a value of a case."""
+
+    disclosure_id: str
+    released_at: datetime
+    values: Mapping[str, Any]
+
+    def __getitem__(self, column: str) -> Any:
+        return self.values[column]
+
+
+def page(
+    session: Session,
+    actor: Actor,
+    chosen: RegisterFilter | None = None,
+    *,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[RegisterRow]:
+    """The register, newest first."""
+    actor.needs("dpo", "releaser")
+    size = paging.bounded(limit)
+    where, values = _conditions(chosen or RegisterFilter())
+    place = paging.read(after, 2)
+    if place is not None:
+        where.append("(r.released_at, r.release_id) < (:after_at, :after_id)")
+        values |= {"after_at": paging.moment(place[0]), "after_id": place[1]}
+    query = _QUERY.format(where=" and ".join(where) or "true", way="desc", limit="limit :limit")
+    found = session.connection().execute(text(query), {**values, "limit": size + 1}).mappings()
+    made = [RegisterRow(row["disclosure_id"], row["released_at"], dict(row)) for row in found]
+    return paging.page_of(made, size, lambda row: (row.released_at.isoformat(), row.disclosure_id))
+
+
+def rows(session: Session, chosen: RegisterFilter | None = None) -> Iterator[Mapping[str, Any]]:
+    """Every row in order of release, streamed."""
+    where, values = _conditions(chosen or RegisterFilter())
     # The option is the statement's: on the connection it would hold for whatever comes after.
-    query = text(_QUERY).execution_options(yield_per=500)
-    result = session.connection().execute(query, {"partner": partner, "case_id": case_id})
+    query = text(_QUERY.format(where=" and ".join(where) or "true", way="asc", limit=""))
+    result = session.connection().execute(query.execution_options(yield_per=500), values)
     for row in result.mappings():
         yield dict(row)
 
 
-def to_csv(session: Session, *, partner: str | None = None, case_id: str | None = None) -> Iterator[str]:
-    """The register as CSV lines: UTF-8, comma, formula-safe, times in UTC."""
-    yield _line(COLUMNS)
-    for row in rows(session, partner=partner, case_id=case_id):
-        yield _line([_cell(row[name]) for name in COLUMNS])
+def _conditions(chosen: RegisterFilter) -> tuple[list[str], dict[str, Any]]:
+    """Only what is asked for stands in the statement, so that its plan is the one for that."""
+    values = {name: getattr(chosen, name) for name in _WHERE if getattr(chosen, name) is not None}
+    where = [_WHERE[name] for name in values]
+    for name, (yes, no) in _YES_NO.items():
+        asked = getattr(chosen, name)
+        if asked is not None:
+            where.append(yes if asked else no)
+    return where, values
 
 
-def _line(cells: Any) -> str:
+def to_csv(session: Session, chosen: RegisterFilter | None = None) -> Iterator[str]:
+    """The register as CSV lines, in order of release."""
+    return csv_lines(rows(session, chosen))
+
+
+def csv_lines(
+    rows: Iterable[Mapping[str, Any]], *, bom: bool = False, semicolon: bool = False
+) -> Iterator[str]:
+    """Rows as CSV lines: UTF-8, formula-safe, times in UTC."""
+    delimiter = ";" if semicolon else ","
+    yield (_BOM if bom else "") + _line(COLUMNS, delimiter)
+    for row in rows:
+        yield _line([cell(row[name]) for name in COLUMNS], delimiter)
+
+
+def _line(cells: Any, delimiter: str) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    csv.writer(buffer, lineterminator="\n", delimiter=delimiter).writerow(cells)
     return buffer.getvalue()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A cell that no spreadsheet takes for a formula."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return " ".join(str(v) for v in value)
-    if isinstance(value, dict):
-        return " ".join(f"{key}:{value[key]}" for key in sorted(value))
-    if hasattr(value, "strftime"):
-        from broker.desk.events import stamp
-
-        return stamp(value)
-    shown = str(value)
+        shown = " ".join(str(v) for v in value)
+    elif isinstance(value, dict):
+        shown = " ".join(f"{key}:{value[key]}" for key in sorted(value))
+    elif hasattr(value, "strftime"):
+        shown = events.stamp(value)
+    else:
+        shown = str(value)
     return "'" + shown if shown[:1] in ("=", "+", "-", "@", "\t", "\r") else shown

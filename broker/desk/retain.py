@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, SQLModel, col, delete, select
 
 from broker.auth import Actor
-from broker.desk import draft, events
+from broker.desk import draft, events, formdraft
 from broker.desk.context import Desk
 from broker.errors import NotFound
 from broker.sealing import vault
@@ -115,6 +115,13 @@ def _rewrap(desk: Desk, name: str) -> int:
             row.wrapped = vault.wrap(new_key, vault.unwrap(old_key, row.wrapped, aad), aad)
             row.epoch = name
             session.add(row)
+        for form in session.exec(select(tables.FormDraft).where(col(tables.FormDraft.epoch) != name)):
+            aad = formdraft.key_aad(form.id)
+            form.wrapped = vault.wrap(
+                new_key, vault.unwrap(desk.vault().get(form.epoch), form.wrapped, aad), aad
+            )
+            form.epoch = name
+            session.add(form)
         for partner in session.exec(select(tables.Partner)):
             if _move_pseudonym_key(desk, partner, name, new_key):
                 session.add(partner)

@@ -44,7 +44,7 @@ State = Literal["pending", "active", "verify-only", "retired"]
 ROOT = "pades-root"
 TYPS: Mapping[str, frozenset[str]] = {
     "release": REFERRAL_TYPS,
-    "token": frozenset({"at+jwt"}),
+    "token": frozenset({"at+jwt", "register-export+jws"}),
     "checkpoint": frozenset(),
     "pades": frozenset(),
     ROOT: frozenset(),

@@ -55,8 +55,8 @@ def unwrap(epoch_key: bytes, wrapped: bytes, aad: bytes) -> bytes:
     return _whole(decrypt(epoch_key, wrapped, b"wrap|" + aad))
 
 
-LASTING = frozenset({"lasting-hold", "lasting-webhook"})
-"""Keys for police holds (HMAC of a URL) and for signing webhooks (Ed25519 seed)."""
+LASTING = frozenset({"lasting-hold", "lasting-totp", "lasting-webhook"})
+"""Keys for police holds (HMAC of a URL), for secrets of one-time codes, for signing webhooks."""
 
 
 def epoch_name(now: datetime) -> str:

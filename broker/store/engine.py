@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from broker.store.types import ROLES, Role, role_name
 
-__all__ = ["Database", "UnitSession", "downgrade", "unit_of_work", "upgrade"]
+__all__ = ["Database", "UnitSession", "downgrade", "lasting", "unit_of_work", "upgrade"]
 
 
 class UnitSession(Session):
@@ -107,6 +107,18 @@ def _first_line_only(context: ExceptionContext) -> None:
 def unit_of_work(db: Database, role: Role = "app") -> Iterator[UnitSession]:
     """One request or job: commits once at the end, or not at all."""
     with UnitSession(db.engine(role), expire_on_commit=False) as session:
+        yield session
+        Session.commit(session)
+
+
+@contextmanager
+def lasting(beside: Session) -> Iterator[UnitSession]:
+    """A unit of work of its own beside another: what it writes stays when the other is undone.
+
+    For what must be remembered of a refusal: a wrong try, a challenge that was used. Call it before
+    the other session has read anything, or two connections are held at once.
+    """
+    with UnitSession(beside.get_bind(), expire_on_commit=False) as session:
         yield session
         Session.commit(session)
 

@@ -172,6 +172,30 @@ async def collect(
     return found
 
 
+async def hand_over(
+    pool: Pool, partner: str, release: str, part: str, sha256: str, *, at: datetime, entry: Entry
+) -> None:
+    """Record that a person of the partner opened a document in the inbox: what `collect` does, for
+    bytes that come from the release record instead of a sealed object. Raises as `collect` does.
+    """
+    async with as_partner(pool, partner) as conn:
+        values = {"partner": partner, "release": release}
+        row = await (await conn.execute(scoped(_STATE), values, binary=True)).fetchone()
+        published, withdrawn, first, days = row or (False, False, None, None)
+        if not published:
+            raise NotFound("referral")
+        if withdrawn:
+            raise Conflict("withdrawn", "this referral was withdrawn")
+        if first is not None and days is not None and at > first + timedelta(days=days):
+            raise Conflict("window-closed", "the time to collect this referral is over")
+        await conn.execute(_COLLECTED, (entry.event_id, release, partner, part, at, IN_HOUSE, sha256))
+        await conn.execute(APPEND, parameters(entry))
+
+
+IN_HOUSE = 0
+"""The generation of a collection in the inbox: no sealed object was served."""
+
+
 async def _sealed(
     conn: AsyncConnection[Any], partner: str, release: str, part: str, *, predicate: bool = True
 ) -> Sealed:

@@ -43,6 +43,12 @@ INSERT_ONLY = (
     "notice_attempt",
     "police_hold",
     "police_hold_term",
+    "step_up_evidence",
+    "review_draw",
+    "review_item",
+    "review_ticket",
+    "review_grant",
+    "review_verdict",
 )
 
 _NAMES = [role_name(role) for role in ROLES]

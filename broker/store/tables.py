@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
+from broker.store.tables_accounts import (
+    AccountSession,
+    InboxPerson,
+    OidcIdentity,
+    Passkey,
+    SignInAttempt,
+    SignInFlow,
+    SignInLink,
+    StepUpEvidence,
+    Totp,
+)
 from broker.store.tables_cases import (
     CaseFile,
     CaseVersion,
@@ -22,6 +33,16 @@ from broker.store.tables_deliveries import (
     NoticeAttempt,
     PoliceHold,
     PoliceHoldTerm,
+)
+from broker.store.tables_desk import (
+    FormDraft,
+    OpenRelease,
+    ReviewDraw,
+    ReviewGrant,
+    ReviewItem,
+    ReviewTicket,
+    ReviewVerdict,
+    StaffSetting,
 )
 from broker.store.tables_ledger import (
     Answer,
@@ -47,7 +68,6 @@ from broker.store.tables_parties import (
     PartnerKey,
     Recognition,
     Staff,
-    StaffSession,
 )
 from broker.store.tables_releases import (
     Approval,
@@ -64,6 +84,7 @@ from broker.store.tables_releases import (
 metadata = SQLModel.metadata
 
 __all__ = [
+    "AccountSession",
     "Agreement",
     "AgreementProposal",
     "AgreementStatus",
@@ -85,13 +106,18 @@ __all__ = [
     "Event",
     "EventRecord",
     "Feed",
+    "FormDraft",
+    "InboxPerson",
     "Jti",
     "LedgerCheckpoint",
     "LedgerLeaf",
     "LedgerTile",
     "NoticeAttempt",
+    "OidcIdentity",
+    "OpenRelease",
     "Partner",
     "PartnerKey",
+    "Passkey",
     "Pending",
     "PersonBlob",
     "PoliceHold",
@@ -103,9 +129,19 @@ __all__ = [
     "Referral",
     "Release",
     "ReleaseRecord",
+    "ReviewDraw",
+    "ReviewGrant",
+    "ReviewItem",
+    "ReviewTicket",
+    "ReviewVerdict",
     "SealedObject",
+    "SignInAttempt",
+    "SignInFlow",
+    "SignInLink",
     "Staff",
-    "StaffSession",
+    "StaffSetting",
+    "StepUpEvidence",
+    "Totp",
     "UrgentCall",
     "Verdict",
     "Withdrawal",

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import SQLModel
 
 from broker.store.types import check, guid, instant, number, octets, one_of, text, texts
@@ -23,7 +24,22 @@ class CaseFile(SQLModel, table=True):
     """A case without its content. `synthetic` is what an embedded server insists on."""
 
     __tablename__ = "case_file"
-    __table_args__ = (one_of("state", CASE_STATES), Index(None, "state", "created_at"))
+    __table_args__ = (
+        one_of("state", CASE_STATES),
+        Index(None, "state", "created_at"),
+        Index(
+            "ix_case_file_to_confirm", "urgency", "created_at", "id",
+            postgresql_where=sql("state IN ('draft', 'urgent')"),
+        ),
+        Index(
+            "ix_case_file_to_draft", "urgency", "created_at", "id",
+            postgresql_where=sql("state = 'confirmed' AND drafted_version IS DISTINCT FROM current_version"),
+        ),
+        Index(None, "created_at", "id"),
+        Index(None, "created_by", "created_at", "id"),
+        Index(None, "kind", "urgency", "created_at", "id"),
+        Index(None, "urgency", "created_at", "id"),
+    )  # fmt: skip
 
     id: UUID = guid(primary_key=True)
     kind: str = text()
@@ -33,6 +49,8 @@ class CaseFile(SQLModel, table=True):
     created_by: str = text()
     created_at: datetime = instant()
     synthetic: bool
+    drafted_version: int | None = number()
+    """The newest version of which a draft is open or released; triggers keep it, no program."""
 
 
 class CaseVersion(SQLModel, table=True):

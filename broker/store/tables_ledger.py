@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import SQLModel
 
 from broker.store.types import (
@@ -36,6 +37,7 @@ class Event(SQLModel, table=True):
         Index(None, "case_id"),
         Index(None, "release_id"),
         Index(None, "at"),
+        Index("ix_event_rotated", "at", postgresql_where=sql("action = 'keys:epoch-rotated'")),
     )
 
     id: UUID = guid(primary_key=True)
@@ -190,7 +192,11 @@ class ReadAct(SQLModel, table=True):
     """A person at the partner read it, on a coded ground."""
 
     __tablename__ = "read_act"
-    __table_args__ = (one_of("ground", GROUNDS), Index(None, "release_id", "partner_id"))
+    __table_args__ = (
+        one_of("ground", GROUNDS),
+        Index(None, "release_id", "partner_id"),
+        Index(None, "at", "id"),
+    )
 
     id: UUID = guid(primary_key=True)
     release_id: str = text(foreign_key="release.release_id")
@@ -205,7 +211,7 @@ class Answer(SQLModel, table=True):
     """What became of it; `id` is the partner's, so the same answer twice is one."""
 
     __tablename__ = "answer"
-    __table_args__ = (Index(None, "release_id", "partner_id"),)
+    __table_args__ = (Index(None, "release_id", "partner_id"), Index(None, "at"))
 
     id: UUID = guid(primary_key=True)
     partner_id: str = text(primary_key=True, foreign_key="partner.id")

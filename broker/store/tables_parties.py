@@ -29,18 +29,6 @@ class Staff(SQLModel, table=True):
     created_at: datetime = instant()
 
 
-class StaffSession(SQLModel, table=True):
-    """A signed-in browser; only the hash of its token is kept."""
-
-    __tablename__ = "staff_session"
-    __table_args__ = (Index(None, "expires_at"),)
-
-    token_hash: bytes = octets(primary_key=True)
-    staff_id: str = text(foreign_key="staff.id")
-    created_at: datetime = instant()
-    expires_at: datetime = instant()
-
-
 class Partner(SQLModel, table=True):
     """An authority that receives or carries referrals (`pt_…`)."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import SQLModel
 
 from broker.store.types import big, check, guid, instant, json, number, octets, one_of, text, texts
@@ -111,6 +112,7 @@ class DraftRefusal(SQLModel, table=True):
     """A draft that was turned down, expired or overtaken."""
 
     __tablename__ = "draft_refusal"
+    __table_args__ = (Index("ix_draft_refusal_broker", "at", postgresql_where=sql("by IS NULL")),)
 
     release_id: str = text(primary_key=True, foreign_key="draft.id")
     by: str | None = text(foreign_key="staff.id")
@@ -145,9 +147,17 @@ class Release(SQLModel, table=True):
             f"payload_sha256 {HEX} AND seal_sha256 {HEX} AND root {HEX} AND matrix_digest {HEX}",
         ),
         UniqueConstraint("referral_id", "version"),
+        UniqueConstraint("release_id", "drafted_by", "approved_by"),
         Index(None, "case_id"),
         Index(None, "carrier"),
         Index(None, "released_at"),
+        Index(None, "released_at", "release_id"),
+        Index(None, "addressee", "released_at", "release_id"),
+        Index(None, "addressee_class", "released_at", "release_id"),
+        Index(None, "case_kind", "released_at", "release_id"),
+        Index(None, "fields", postgresql_using="gin"),
+        Index("ix_release_urgent", "released_at", "release_id", postgresql_where=sql("urgent")),
+        Index("ix_release_u1", "released_at", "release_id", postgresql_where=sql("urgency = 'U1'")),
     )
 
     release_id: str = text(primary_key=True)
@@ -222,6 +232,7 @@ class Withdrawal(SQLModel, table=True):
     """A release that may no longer be collected; `partner_id` is its carrier."""
 
     __tablename__ = "withdrawal"
+    __table_args__ = (Index(None, "at", "release_id"),)
 
     release_id: str = text(primary_key=True, foreign_key="release.release_id")
     partner_id: str = text(foreign_key="partner.id")

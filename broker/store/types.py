@@ -49,6 +49,7 @@ LeafType = Literal[
     "correction",
     "agreement",
     "key",
+    "export",
 ]
 LEAF_TYPES: tuple[LeafType, ...] = (
     "approved",
@@ -61,6 +62,7 @@ LEAF_TYPES: tuple[LeafType, ...] = (
     "correction",
     "agreement",
     "key",
+    "export",
 )
 
 

@@ -70,6 +70,7 @@ class Visit:
     params: Mapping[str, str]
     query: Form
     form: Form
+    cookies: Mapping[str, str]
     words: Words
     now: datetime
     partial: bool

@@ -27,6 +27,7 @@ from broker.auth import Visitor
 from broker.desk.context import Desk
 from broker.errors import BrokerError, Conflict, Forbidden, NotFound, Refused
 from broker.observe import log
+from broker.runtime import session_life
 from broker.store.engine import UnitSession, unit_of_work
 from broker.web import forms, guard, render
 from broker.web.forms import Form
@@ -131,7 +132,8 @@ class Site:
     def _visitor(self, asked: Asked, session: UnitSession) -> Visitor | None:
         token = asked.cookies.get(self.cookie_name, "")
         try:
-            return auth.resume(session, token, self.desk.now()) if token else None
+            life = session_life(self.desk.settings)
+            return auth.resume(session, token, self.desk.now(), life=life) if token else None
         except Forbidden:
             return None
 
@@ -145,6 +147,7 @@ class Site:
             params=asked.params,
             query=asked.query,
             form=asked.form,
+            cookies={**asked.cookies, SESSION: asked.cookies.get(self.cookie_name, "")},
             words=self._words(asked),
             now=self.desk.now(),
             partial=asked.partial,
@@ -164,7 +167,7 @@ class Site:
         from broker.web.signin import page_of
 
         shown = page_of(visit, next_path=asked.path, kept=asked.form.pairs)
-        return self._html(self._shown(asked, visit, shown), 403)
+        return self._with_cookies(self._html(self._shown(asked, visit, shown), 403), shown.cookies)
 
     def _failed(self, asked: Asked, error: BrokerError) -> Response:
         status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)

@@ -138,11 +138,13 @@ def actions() -> set[str]:
     for path in (ROOT / "broker").rglob("*.py"):
         text = path.read_text()
         for call in re.findall(r"(?:events\.(?:note|leaf)|_entry)\(.*?\)", text, re.DOTALL):
-            found |= set(re.findall(r'"((?:agreement|case|keys|partner|referral|register):[a-z-]+)"', call))
+            found |= set(
+                re.findall(r'"((?:agreement|case|keys|partner|referral|register|review):[a-z-]+)"', call)
+            )
             found |= {
                 re.sub(r"\{.*", "…", dynamic)
                 for dynamic in re.findall(
-                    r'f"((?:agreement|case|keys|partner|referral|register):[a-z-]*\{[^"]*)"', call
+                    r'f"((?:agreement|case|keys|partner|referral|register|review):[a-z-]*\{[^"]*)"', call
                 )
             }
     return found

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,10 +16,11 @@ from broker.app import create_app
 from broker.demo.house import House
 from broker.store.engine import unit_of_work
 from broker.web.site import Site
-from tests.dbfixtures import cluster
+from tests.dbfixtures import Cluster, cluster
 from tests.e2e.conftest import founded, house
+from tests.web.living import live
 
-__all__ = ["cluster", "founded", "house", "signed_in"]
+__all__ = ["cluster", "founded", "house", "living", "signed_in"]
 
 SignedIn = Callable[[str], TestClient]
 
@@ -31,10 +36,29 @@ def signed_in(house: House) -> Iterator[SignedIn]:
         open_clients.append(client)
         if login:
             with unit_of_work(house.desk.db) as session:
-                token = auth.open_session(session, house.people[login].id, "password", house.desk.now())
+                token = auth.open_session(session, house.people[login].id, "passkey", house.desk.now())
             client.cookies.set(Site(house.desk, "desk").cookie_name, token, path="/desk")
         return client
 
     yield browser
     for client in open_clients:
         client.close()
+
+
+@pytest.fixture(scope="module")
+def living(cluster: Cluster, founded: tuple[House, str]) -> Iterator[House]:
+    """A house in the middle of its work, shared by the tests of a module: they look and change nothing
+    that another one needs."""
+    template, name = founded
+    own = cluster.create(template=name)
+    folder = Path(tempfile.mkdtemp(prefix="rb-living-"))
+    database = cluster.open(own)
+    settings = template.desk.settings.model_copy(update={"state": folder})
+    made = replace(template, desk=replace(template.desk, db=database, settings=settings))
+    try:
+        live(made, folder)
+        yield made
+    finally:
+        database.dispose()
+        cluster.drop(own)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,152 @@
+"""Real Chromium on a real server, watched: a page that asks another host, breaks its policy, or logs an
+error fails the test that opened it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+from broker import auth
+from broker.demo.house import House
+from broker.store.engine import unit_of_work
+from broker.web.site import Site
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WATCH = """
+window.__broken = [];
+document.addEventListener('securitypolicyviolation',
+  (e) => window.__broken.push(e.violatedDirective + ' ' + e.blockedURI));
+"""
+AXE = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    }
+}
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Debian's Chromium, without a picture on a screen and without a word to anybody else."""
+    return playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS])
+
+
+@dataclass
+class Watched:
+    """One person's browser and what went wrong in it."""
+
+    url: str
+    context: BrowserContext
+    page: Page
+    wrong: list[str] = field(default_factory=list)
+
+    def goto(self, path: str) -> Page:
+        """Open a page of the house."""
+        self.page.goto(self.url + path, wait_until="load")
+        return self.page
+
+    def check_policy(self) -> None:
+        """Note what the page's policy had to stop."""
+        self.wrong += [f"policy: {each}" for each in self.page.evaluate("window.__broken || []")]
+
+    def axe(self) -> list[str]:
+        """What axe-core objects to, one line each; empty is good."""
+        found = Axe().run(self.page, options=AXE).response["violations"]
+        where = self.page.url.removeprefix(self.url)
+        return [f"{where}: {v['id']} ({v['impact']}): {v['nodes'][0]['html'][:160]}" for v in found]
+
+
+@contextmanager
+def person(browser: Browser, house: House, url: str, login: str = "", **context: Any) -> Iterator[Watched]:
+    """A browser signed in as somebody of the house (`""`: nobody), checked when it closes."""
+    url = url.replace("127.0.0.1", "localhost")  # browsers give no passkeys to an address of numbers
+    made = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **context})
+    made.add_init_script(WATCH)
+    if login:
+        sign_in(made, house, url, login)
+    page = made.new_page()
+    watched = Watched(url, made, page)
+    page.on(
+        "request",
+        lambda r: r.url.startswith((url, "data:", "blob:")) or watched.wrong.append(f"asked {r.url}"),
+    )
+    page.on("pageerror", lambda e: watched.wrong.append(f"script: {e}"))
+    page.on(
+        "console",
+        lambda m: (
+            watched.wrong.append(f"console: {m.text}")
+            if m.type == "error" and "status of 4" not in m.text
+            else None
+        ),
+    )
+    try:
+        yield watched
+        if not page.is_closed():
+            watched.check_policy()
+        assert watched.wrong == []
+    finally:
+        made.close()
+
+
+def sign_in(context: BrowserContext, house: House, url: str, login: str) -> None:
+    """Give the browser a session, as a sign-in would."""
+    with unit_of_work(house.desk.db) as session:
+        token = auth.open_session(session, house.people[login].id, "passkey", house.desk.now())
+    name = Site(house.desk, "desk").cookie_name
+    context.add_cookies([{"name": name, "value": token, "url": url + "/desk"}])
+
+
+def walk(watched: Watched, start: str, *, most: int = 60) -> Iterator[str]:
+    """Every page that links lead to, each shape of address once; the browser stands on the page."""
+    seen: set[str] = set()
+    queue = [start]
+    while queue and len(seen) < most:
+        path = queue.pop(0)
+        shape = _shape(path)
+        if shape in seen:
+            continue
+        seen.add(shape)
+        answer = watched.page.goto(watched.url + path, wait_until="load")
+        if answer is None or "text/html" not in answer.headers.get("content-type", ""):
+            continue
+        assert answer.status < 400, f"{path} answers {answer.status}"
+        yield path
+        found = watched.page.eval_on_selector_all(
+            "a[href]", "links => links.map(a => a.getAttribute('href'))"
+        )
+        queue += [
+            h.partition("#")[0] for h in found if h.startswith(("/desk", "/inbox")) and not _download(h)
+        ]
+
+
+def _shape(path: str) -> str:
+    """Two pages of the same kind look alike: ids are not told apart, questions by their names."""
+    address, _, query = path.partition("?")
+    parts = ["*" if len(part) > 15 or part.isdigit() else part for part in address.split("/")]
+    return "/".join(parts) + "?" + "&".join(sorted(p.partition("=")[0] for p in query.split("&")))
+
+
+def _download(href: str) -> bool:
+    return any(word in href for word in (".csv", ".jsonl", ".pdf", "/export", "/download", "/file/"))
+
+
+ROLES: Mapping[str, str] = {
+    "analyst-1": "analyst",
+    "releaser": "releaser",
+    "officer": "dpo",
+    "custodian": "key_custodian",
+    "administrator": "administrator",
+}
+"""login → role, of the people of the synthetic house."""

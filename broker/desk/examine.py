@@ -13,7 +13,9 @@ from sqlmodel import Session
 
 from broker.auth import Actor
 from broker.core import canonical, package
+from broker.core.clearing import unit_of
 from broker.core.explain import Difference, differences
+from broker.core.fields import field_of
 from broker.desk import escalate, gates, publish, release
 from broker.desk.context import Desk
 from broker.desk.record import Record
@@ -60,6 +62,7 @@ class Examined:
     before: tuple[Difference, ...] | None
     """Against the last version; None for a first one."""
     released: tables.Release | None
+    referral: UUID
     second_look: bool
     """An urgent release that still needs the approval of another person."""
     code: str = ""
@@ -144,6 +147,7 @@ def one(desk: Desk, session: Session, actor: Actor, release_id: str) -> Examined
         own=held.drafted_by == actor.id,
         before=None if record is None or last is None else differences(last, record.units),
         released=released,
+        referral=held.referral_id,
         second_look=_needs_second_look(session, held, released),
         code=code,
     )
@@ -215,3 +219,19 @@ def _needs_second_look(session: Session, held: tables.Draft, released: tables.Re
     if released is None or not held.urgent:
         return False
     return session.get(tables.Approval, (held.id, "retrospective")) is None
+
+
+REFUSALS = ("incorrect", "not-necessary", "wrong-recipient", "incomplete", "text-not-cleared")
+"""Why a draft is turned down."""
+
+
+def findings(record: Record) -> list[Mapping[str, Any]]:
+    """What was noticed when it was drafted, each with the field it is about."""
+    found = {}
+    for code, severity, pointer in record.extra.get("findings", ()):
+        try:
+            field = field_of(unit_of(pointer)) if pointer else ""
+        except (KeyError, IndexError):
+            field = ""
+        found[(code, field)] = {"code": code, "severity": severity, "field": field}
+    return list(found.values())

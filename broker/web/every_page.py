@@ -1,5 +1,5 @@
 """Imports every module that declares pages, so that the registry is whole."""
 
-from broker.web import account, escalate, home, preview, signin
+from broker.web import account, batch, escalate, home, preview, release, signin
 
-__all__ = ["account", "escalate", "home", "preview", "signin"]
+__all__ = ["account", "batch", "escalate", "home", "preview", "release", "signin"]

@@ -51,7 +51,7 @@ def documents(visit: Visit) -> Answer:
     """The documents as this recipient would see them; a PDF opens in the reader."""
     found, partner = _found(visit), visit.params["partner"]
     recipient = _recipient(found, partner)
-    request, _ = settled(visit, found.case_id, choosing.wanted(visit.form, recipient))
+    request = settled(visit, found.case_id, choosing.wanted(visit.form, recipient))
     look = escalate.look(visit.desk, visit.session, visit.actor, request, documents=True)
     made = look.drafted.composition.record.documents
     opened = visit.form.get("open") or visit.query.get("open")
@@ -83,7 +83,7 @@ def shown(
     want = choosing.wanted(visit.form, recipient)
     chosen = choosing.chosen(visit.form, found)
     tabs = [r for r in found.recipients if r.route.addressee in {*chosen, partner}]
-    request, grounds = settled(visit, found.case_id, want)
+    request = settled(visit, found.case_id, want)
     look = escalate.look(visit.desk, visit.session, visit.actor, request, documents=documents)
     at = [t.route.addressee for t in tabs].index(partner)
     changes, refused = _what_if(visit, look, want)
@@ -97,7 +97,7 @@ def shown(
             "chosen": [t.route.addressee for t in tabs],
             "want": want,
             "look": look,
-            "grounds": grounds,
+            "grounds": look.grounds,
             "blocking": _mendable(look.preview.blocking),
             "others": _mendable(look.preview.other),
             "undecided": [t for t in look.preview.masked if t.spans and not t.cleared],
@@ -140,23 +140,23 @@ def next_case(visit: Visit, but: UUID) -> str:
 def _request(visit: Visit, found: Escalation, partner: str) -> Request:
     recipient = next(r for r in found.recipients if r.route.addressee == partner)
     want = choosing.wanted(visit.form, recipient)
-    if not (want.grounds or want.hide or want.own):
-        return want.request(found.case_id)  # as proposed: the draft itself is the look
-    return settled(visit, found.case_id, want)[0]
+    return settled(visit, found.case_id, want)
 
 
-def settled(visit: Visit, case_id: UUID, want: Wanted) -> tuple[Request, Sequence[escalate.Ground]]:
-    """The request with grounds and texts as decided, and the grounds there are.
+def settled(visit: Visit, case_id: UUID, want: Wanted) -> Request:
+    """The request with grounds and texts as decided.
 
     Both need a look first: which fields a group opens, and what the mask found, are not in the form.
     """
+    if not (want.grounds or want.hide or want.own):
+        return want.request(case_id)
     first = _look(visit, case_id, replace(want, grounds={}, hide={}, own={}))
     request = want.request(case_id, first.grounds, first.preview.masked)
     if request.grounds and want.hide:
         # A ground gives values that the mask then leaves in the text: places are those of that view.
         opened = escalate.look(visit.desk, visit.session, visit.actor, replace(request, clear={}))
         request = want.request(case_id, first.grounds, opened.preview.masked)
-    return request, first.grounds
+    return request
 
 
 def _found(visit: Visit) -> Escalation:

@@ -15,10 +15,13 @@ MAX_ROWS = 500
 
 
 def opening(made: Sequence[Document], opened: str) -> File:
-    """One document for the reader. Raises `NotFound`."""
+    """A PDF for the reader. Raises `NotFound`, also for JSON and text: browsers make links of what is in
+    those, and no address of a case is ever a live link (ruling 12)."""
     if not opened.isdigit() or int(opened) >= len(made):
         raise NotFound("document")
     document = made[int(opened)]
+    if document.media_type != "application/pdf":
+        raise NotFound("document")
     return File(document.name, document.media_type, document.content, inline=True)
 
 

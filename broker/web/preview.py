@@ -24,8 +24,8 @@ from broker.web.page import Answer, Go, Show, Visit, page
 
 @page("/cases/{case}/preview/{partner}", "analyst")
 def show(visit: Visit) -> Answer:
-    """A first look, as routing proposes."""
-    return shown(visit, _found(visit), visit.params["partner"])
+    """A first look, as routing proposes; a query may name the kind of draft (`kind.<partner>`)."""
+    return shown(replace(visit, form=visit.query), _found(visit), visit.params["partner"])
 
 
 @page("/cases/{case}/preview/{partner}", "analyst", methods=("POST",))

@@ -28,6 +28,11 @@ T = TypeVar("T")
 House = Literal["desk", "inbox"]
 """Two doors: the hotline's staff, and people of a partner agency without software of its own."""
 
+MENU = (
+    "My work", "Cases", "Confirm", "Import", "Release", "Late clocks", "Register", "Sampled review", "Figures",
+    "Ledger", "Partners", "Administration", "Referrals",
+)  # fmt: skip
+"""The menu in the order of the work; a page that wants to be in it has its name here."""
 EVERYBODY: tuple[Role, ...] = ("analyst", "releaser", "dpo", "key_custodian", "administrator")
 
 
@@ -184,6 +189,12 @@ def open_page(
         return handler
 
     return declare
+
+
+def menu(house: House, visitor: Visitor | None) -> list[Page]:
+    """What the menu leads this visitor to, in the order of the work."""
+    found = [p for p in pages(house) if p.menu and p.admits(visitor)]
+    return sorted(found, key=lambda p: MENU.index(p.menu))
 
 
 def pages(house: House | None = None) -> Iterator[Page]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from broker.desk import disclosure, drawing, review
+from broker.desk import disclosure, drawing, review, sample
 from broker.desk.identities import Shown
 from broker.desk.review import Said
 from broker.errors import BrokerError, Conflict, Forbidden, Issue, NotFound, Refused
@@ -36,7 +36,7 @@ def draw(visit: Visit) -> Answer:
                 "review-period", "a review needs a period", (Issue("since", "required", "is needed"),)
             )
         until = min(chosen.until, visit.now)
-        made = review.draw(
+        made = sample.draw(
             visit.desk, visit.session, visit.actor, chosen.since, until,
             size=_size(visit), seed=_seed(visit),
         )  # fmt: skip
@@ -96,7 +96,7 @@ def say(visit: Visit) -> Answer:
 
 
 def _draws(visit: Visit, refused: Refused | None = None) -> Show:
-    found = review.draws(visit.session, visit.actor, after=visit.query.get("after") or None)
+    found = sample.draws(visit.session, visit.actor, after=visit.query.get("after") or None)
     until = visit.now.astimezone(visit.words.zone).date()
     since = until - QUARTER
     typed = {
@@ -123,7 +123,7 @@ def _draws(visit: Visit, refused: Refused | None = None) -> Show:
 
 def _one(visit: Visit, error: BrokerError | None = None) -> Show:
     draw_id = _id(visit, "draw")
-    items = review.items(visit.desk, visit.session, visit.actor, draw_id)
+    items = sample.items(visit.desk, visit.session, visit.actor, draw_id)
     found = drawing.drawing(visit.session, visit.actor, draw_id)
     people = {found.drawn_by, *(i.officer for i in items), *(i.granted_by for i in items)} - {None}
     return Show(
@@ -131,7 +131,7 @@ def _one(visit: Visit, error: BrokerError | None = None) -> Show:
         {
             "draw": found,
             "items": items,
-            "results": review.results(visit.session, visit.actor, draw_id),
+            "results": sample.results(visit.session, visit.actor, draw_id),
             "verdicts": review.VERDICTS,
             "people": disclosure.people(visit.session, people),
             "me": visit.actor.id,

@@ -29,8 +29,8 @@ House = Literal["desk", "inbox"]
 """Two doors: the hotline's staff, and people of a partner agency without software of its own."""
 
 MENU = (
-    "My work", "Cases", "Confirm", "Import", "Release", "Late clocks", "Register", "Sampled review", "Figures",
-    "Ledger", "Partners", "Administration", "Referrals",
+    "My work", "Cases", "Confirm", "Import", "Release", "Late clocks", "Register", "Sampled review",
+    "Figures", "Ledger", "Erasure", "Partners", "Administration", "Referrals",
 )  # fmt: skip
 """The menu in the order of the work; a page that wants to be in it has its name here."""
 EVERYBODY: tuple[Role, ...] = ("analyst", "releaser", "dpo", "key_custodian", "administrator")
@@ -159,6 +159,8 @@ def page(
     """Declare a page of the desk for these roles. A page for nobody is refused at import."""
     if not roles:
         raise ValueError("a page of the desk names who may see it")
+    if menu and menu not in MENU:
+        raise ValueError("a page that wants to be in the menu has its place in MENU")
 
     def declare(handler: Handler) -> Handler:
         _PAGES.append(Page(path, methods, "desk", frozenset(roles), False, handler, menu))

@@ -56,7 +56,7 @@ def partner_keys_new(
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands that stand alone."""
-    for function in (pull, open_, verify, redact, read, answer, doctor):
+    for function in (pull, open_, verify, redact, read, answer, doctor, thumbprints):
         app.command(function.__name__.rstrip("_"))(function)
 
 
@@ -159,6 +159,15 @@ def verify(
     show(result, as_json, "\n".join(report.lines()))
     if not report.ok:
         raise typer.Exit(1)
+
+
+@reported
+def thumbprints(
+    trust: Annotated[Path, typer.Argument(help="Trust folder from onboarding.")], as_json: Json = False
+) -> None:
+    """Show the thumbprints of a trust folder: have them read out to you before you pin it."""
+    found = Trust.load(trust).thumbprints()
+    show(found, as_json, "\n".join(f"{kid}  {thumbprint}" for kid, thumbprint in found.items()))
 
 
 @reported

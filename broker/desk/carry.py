@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import text
 from sqlmodel import Session
 
-from broker.desk import deliver, endpoints, hold, proof, publish, wayout
+from broker.desk import deliver, endpoints, hold, progress, proof, publish, wayout
 from broker.desk.context import Desk
 from broker.errors import BrokerError
 from broker.observe import log
@@ -153,6 +153,7 @@ def _job(desk: Desk, session: Session, delivery: tables.Delivery, number: int, a
             reference=session.get_one(tables.Referral, released.referral_id).reference,
             language=cast(Language, partner.language),
             at=desk.now(),
+            progress=progress.Kept(desk, delivery),
             reply_url=proof.new_reply(desk, session, delivery),
         ),
     )
@@ -165,7 +166,7 @@ def _send(job: Job) -> DeliveryReceipt | Undelivered:
         return failed
     except Exception as error:  # an adapter may break in any way; how is not for the log
         log.error("delivery-adapter-broke", release=job.delivery.release_id, exc_info=error)
-        return Undelivered("adapter-broke", certain=False)
+        return Undelivered("adapter-broke", certain=False, again=True)
 
 
 def _record(desk: Desk, session: Session, job: Job, outcome: DeliveryReceipt | Undelivered) -> None:
@@ -178,10 +179,10 @@ def _record(desk: Desk, session: Session, job: Job, outcome: DeliveryReceipt | U
         return
     if outcome.answer is not None:
         deliver.keep(desk, session, delivery, "failure", outcome.answer)
-    if outcome.certain and not outcome.again:
-        deliver.step(desk, session, delivery, "failed", outcome.code, attempt=number)
-    elif not outcome.certain and not job.adapter.repeatable:
+    if not outcome.certain and not job.adapter.repeatable:
         deliver.step(desk, session, delivery, "failed", "outcome-unknown", attempt=number)
+    elif not outcome.again:
+        deliver.step(desk, session, delivery, "failed", outcome.code, attempt=number)
     elif number > len(BACKOFF):
         deliver.step(desk, session, delivery, "failed", "gave-up", attempt=number)
     else:

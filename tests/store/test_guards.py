@@ -45,6 +45,7 @@ NO_UPDATE = (
     "pending",
     "jti",
     "delivery_evidence",
+    "delivery_progress",
 )
 
 
@@ -101,6 +102,7 @@ DELETERS = {
     "person_blob": {"retention"},
     "release_record": {"retention"},
     "delivery_evidence": {"retention"},
+    "delivery_progress": {"retention"},
     "event_record": {"retention"},
     "draft_blob": {"app", "retention"},
     "staff_session": {"app"},

@@ -7,7 +7,7 @@ repeated; where it does not (mail), the delivery fails visibly and a person deci
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,11 +18,11 @@ import psycopg
 from sqlalchemy import text
 from sqlmodel import Session
 
-from broker.desk import deliver, endpoints, hold, progress, proof, publish, wayout
+from broker.desk import deliver, endpoints, progress, proof, publish, recheck, wayout
 from broker.desk.context import Desk
 from broker.errors import BrokerError
 from broker.observe import log
-from broker.spi import Connects, DeliveryReceipt, Document, Language, Line, Undelivered
+from broker.spi import Connects, DeliveryReceipt, Document, Json, Language, Line, Undelivered
 from broker.store import tables
 from broker.store.engine import unit_of_work
 
@@ -40,6 +40,8 @@ class Job:
     delivery: tables.Delivery
     attempt: int
     documents: tuple[Document, ...]
+    places: tuple[Mapping[str, Json], ...]
+    """Of a notice to a provider: whose host is looked up again before it leaves."""
     line: Line
     adapter: Connects
 
@@ -57,7 +59,7 @@ def attempt(desk: Desk, delivery_id: UUID) -> str:
             return DONE
         if isinstance(job, str):
             return job
-        outcome = _send(job)
+        outcome = _second_look(desk, job) or _send(job)
         with unit_of_work(desk.db) as session:
             _record(desk, session, job, outcome)
         return DONE
@@ -133,8 +135,7 @@ def _barred(desk: Desk, session: Session, delivery: tables.Delivery, adapter: ob
         return "no-endpoint"
     if not isinstance(adapter, Connects):
         return "no-adapter"
-    released = session.get_one(tables.Release, delivery.release_id)
-    return hold.bars_release(desk, session, released.case_id, released.addressee)
+    return recheck.barred(desk, session, session.get_one(tables.Release, delivery.release_id))
 
 
 def _job(desk: Desk, session: Session, delivery: tables.Delivery, number: int, adapter: Connects) -> Job:
@@ -146,6 +147,7 @@ def _job(desk: Desk, session: Session, delivery: tables.Delivery, number: int, a
         delivery=delivery,
         attempt=number,
         documents=record.signed_documents,
+        places=recheck.places(desk, session, released, record),
         adapter=adapter,
         line=Line(
             endpoint=endpoint.config if endpoint is not None else {},
@@ -157,6 +159,22 @@ def _job(desk: Desk, session: Session, delivery: tables.Delivery, number: int, a
             reply_url=proof.new_reply(desk, session, delivery),
         ),
     )
+
+
+def _second_look(desk: Desk, job: Job) -> Undelivered | None:
+    """Whether a notice's hosts are still what they were. Outside a transaction: it asks the network."""
+    if desk.hosts is None or not job.places:
+        return None
+    try:
+        found = recheck.look(desk.hosts(), job.places, desk.now())
+        with unit_of_work(desk.db) as session:
+            deliver.keep(desk, session, job.delivery, "host", found.evidence)
+            barred = _barred(desk, session, job.delivery, job.adapter)  # a hold that came meanwhile wins
+    except BrokerError as error:
+        return Undelivered(error.code, certain=True)
+    if barred is not None:
+        return Undelivered(barred, certain=True)
+    return None if found.code is None else Undelivered(found.code, certain=True, again=found.again)
 
 
 def _send(job: Job) -> DeliveryReceipt | Undelivered:

@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     hosting: Path | None = Field(
         default=None,
         description=(
-            "Folder with host data (`networks.csv`, `cdns.csv`, `ipv4.json`, `ipv6.json`). Where it is set, hosts "
-            "are looked up again just before every notice to a provider."
+            "Folder with host data (`networks.csv`, `cdns.csv`, `ipv4.json`, `ipv6.json`). Where it is set, "
+            "hosts are looked up again just before every notice to a provider."
         ),
     )
     issuer: str = Field(

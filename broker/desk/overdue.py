@@ -25,7 +25,7 @@ WHAT_TO_DO = {
     "urgent-unanswered": "ring the duty desk until somebody answers and reads the reference back",
     "retrospective-missing": "another person looks at it: `broker referral release --retrospective`",
     "uncollected": "ask the partner, or offer another channel",
-    "draft-anew": "the broker stopped this before it left (a draft, a notice whose host changed): draft it again",
+    "draft-anew": "the broker stopped it before it left: a draft, a notice whose host changed; draft again",
     "not-signed": "see that a worker runs and why it does not sign: its log has the code",
     "not-published": "see that a worker runs and integrates",
 }

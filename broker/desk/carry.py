@@ -172,6 +172,9 @@ def _second_look(desk: Desk, job: Job) -> Undelivered | None:
             barred = _barred(desk, session, job.delivery, job.adapter)  # a hold that came meanwhile wins
     except BrokerError as error:
         return Undelivered(error.code, certain=True)
+    except Exception as error:  # whatever the outside answered: nothing has left yet
+        log.error("host-check-broke", release=job.delivery.release_id, exc_info=error)
+        return Undelivered("host-check-broke", certain=True, again=True)
     if barred is not None:
         return Undelivered(barred, certain=True)
     return None if found.code is None else Undelivered(found.code, certain=True, again=found.again)

@@ -164,6 +164,26 @@ def test_the_host_is_looked_up_again_just_before(
         assert office.state(opened, delivery) == ("awaiting", "handed-over")
 
 
+def test_what_was_sent_back_is_drafted_anew_and_leaves(house: House, sink: post.Sink, tmp_path: Path) -> None:
+    document = providers.provider_case()
+    opened = providers.by_mail(house, tmp_path, sink.port)
+    case_id = build.confirmed(opened, document)
+    for kind, hosts in (
+        ("new", providers.network(document, country="ZY")),
+        ("correct", providers.network(document)),
+    ):
+        clock: Any = opened.desk.clock
+        clock.ahead = (clock.ahead or timedelta()) + timedelta(minutes=1)
+        made = build.drafted(opened, case_id, "host", kind=kind)
+        build.approve(opened, made)
+        build.settle(opened.desk)
+        carry.carry_due(providers.seeing(opened, hosts).desk)
+    with unit_of_work(opened.desk.db) as session:
+        assert sorted(row["code"] for row in deliver.listing(session)) == ["handed-over", "host-moved"]
+        assert overdue.overdue(opened.desk, session) == []
+    assert len(sink.taken) == 1
+
+
 def test_a_hold_that_comes_during_the_look_wins(house: House, sink: post.Sink, tmp_path: Path) -> None:
     document = providers.provider_case()
     opened = providers.by_mail(house, tmp_path, sink.port)
@@ -178,6 +198,26 @@ def test_a_hold_that_comes_during_the_look_wins(house: House, sink: post.Sink, t
     released(opened, document)
     carry.carry_due(replace(opened.desk, hosts=look))
     assert office.state(opened, office.only(opened)) == ("failed", "police-hold")
+    assert sink.taken == []
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (Misconfigured("hosting-data", "line 3 of a data file is wrong"), ("failed", "hosting-data")),
+        (ValueError("no address"), ("queued", "host-check-broke")),
+    ],
+)
+def test_a_look_that_breaks_lets_nothing_out(
+    house: House, sink: post.Sink, tmp_path: Path, error: Exception, ends: tuple[str, str]
+) -> None:
+    def look() -> Any:
+        raise error
+
+    opened = providers.by_mail(house, tmp_path, sink.port)
+    released(opened, providers.provider_case())
+    carry.carry_due(replace(opened.desk, hosts=look))
+    assert office.state(opened, office.only(opened)) == ends
     assert sink.taken == []
 
 

@@ -39,6 +39,7 @@ class Way:
     taken: Callable[[], int]
     reached: Callable[[], threading.Event]
     """Set once the other side is silent, so that somebody can be killed just then."""
+    fake: Any = None
 
 
 SMTP = {
@@ -133,7 +134,7 @@ def ncmec(house: House, folder: Path) -> Iterator[Way]:
         yield Way(
             opened, "clearing", full_case("content_report"), arm,
             heal=lambda: office.channel(opened, "ncmec", side),
-            taken=lambda: len(fake.finished), reached=lambda: fake.reached,
+            taken=lambda: len(fake.finished), reached=lambda: fake.reached, fake=fake,
         )  # fmt: skip
 
 

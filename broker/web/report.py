@@ -101,7 +101,7 @@ def _read(visit: Visit, case_id: UUID | None) -> Work:
         case_id=case_id,
         version=int(version) if version.isdigit() and len(version) < 9 else 0,
         synthetic=sent.get("synthetic") == "yes",
-        form_id=identity(sent.get("form"), "form") if sent.get("form") else None,
+        form_id=identity(sent.get("form_id"), "form") if sent.get("form_id") else None,
     )
 
 

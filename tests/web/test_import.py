@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -130,6 +131,13 @@ def test_other_exports_and_our_own_documents(signed_in: SignedIn, house: House) 
     assert stored(house) == 2
     assert tried(client, b"{", "canonical").status_code == 400
     assert tried(client, b"\x00" * 10, "arachnid").status_code == 400
+
+
+def test_a_file_that_cannot_be_kept_is_refused_in_words(signed_in: SignedIn, house: House) -> None:
+    page = tried(signed_in("analyst-1"), secrets.token_bytes(3 * 1024 * 1024), "arachnid")
+    assert page.status_code == 400
+    assert "broker case import" in page.text
+    assert stored(house) == 0
 
 
 class Halves:

@@ -125,6 +125,6 @@ def _draft(house: House, request: Request) -> Drafted:
     desk, analyst = house.desk, house.people["analyst-1"]
     with unit_of_work(desk.db) as session:
         seen = draft.preview(desk, session, analyst, request)
-    clear = {pointer: after for pointer, (_, after) in seen.composition.minimised.masked.items()}
+    clear = {at: text.after for at, text in seen.composition.minimised.masked.items()}
     with unit_of_work(desk.db) as session:
         return draft.draft(desk, session, analyst, replace(request, clear=clear))

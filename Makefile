@@ -27,8 +27,8 @@ $(STAMP): pyproject.toml requirements-dev.txt
 demo: $(STAMP) ## Run the whole main job on synthetic data (CASE=file.json for a case of yours)
 	@$(BIN)/broker demo --to $(OUT) $(if $(CASE),--case $(CASE))
 
-serve: $(STAMP) ## Serve the partner API on the demo's data
-	@$(BIN)/broker serve
+serve: $(STAMP) ## Serve desk, inbox and partner API on the demo's data, with sign-in links
+	@$(BIN)/broker serve --links
 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -220,6 +220,27 @@ class ReadsReports(Protocol):
         """Raises `broker.errors.Refused` when it is no report about a delivery of ours."""
 
 
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What became of something we sent, as the other system tells it: `outcome` is a code of domain.md §9."""
+
+    remote_reference: str
+    """What the other system called it when it took it (`DeliveryReceipt.remote_reference`)."""
+    outcome: str
+    key: str
+    """The other system's name for this news: the same key again is no second answer."""
+
+
+@runtime_checkable
+class ReadsReturns(Protocol):
+    """For systems whose lists tell what became of what we sent. `sent_by` is the adapter that sent it."""
+
+    sent_by: str
+
+    def read_returns(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[Returned]:
+        """Raises `broker.errors.Refused` with field and rule; bounded time and memory."""
+
+
 __all__ = [
     "AdapterInfo",
     "CaseDraft",
@@ -236,9 +257,11 @@ __all__ = [
     "MinimisedReferral",
     "Party",
     "ReadsReports",
+    "ReadsReturns",
     "Refused",
     "Renders",
     "Report",
+    "Returned",
     "Undelivered",
     "Unit",
 ]

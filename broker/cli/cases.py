@@ -38,7 +38,7 @@ def case_import(
     """Take cases in. What is refused is refused whole, by field and rule; the rest is stored."""
     taken: list[dict[str, object]] = []
     refused = 0
-    options = dict(_option(text) for text in option or ())
+    options = dict(option_of(text) for text in option or ())
     with desk(cases=True) as d:
         actor = acting(d)
         actor.needs("analyst")
@@ -92,7 +92,7 @@ def case_amend(case_id: UUID, file: Path, as_json: Json = False) -> None:
     )
 
 
-def _option(text: str) -> tuple[str, str]:
+def option_of(text: str) -> tuple[str, str]:
     """NAME=VALUE, or NAME=@FILE for what is too long for a command line, such as a saved mapping."""
     name, _, value = text.partition("=")
     if value.startswith("@"):

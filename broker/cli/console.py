@@ -27,7 +27,7 @@ from broker import auth
 from broker.auth import Actor
 from broker.desk.context import Desk
 from broker.errors import BrokerError, Forbidden, Misconfigured, Refused
-from broker.runtime import open_desk
+from broker.runtime import open_desk, session_life
 from broker.settings import Settings
 from broker.store.engine import unit_of_work
 
@@ -102,7 +102,7 @@ def acting(desk: Desk) -> Actor:
     if not token:
         raise Forbidden("sign-in", "you are not signed in; use `broker staff sign-in`")
     with unit_of_work(desk.db) as session:
-        return auth.whoami(session, token, desk.now())
+        return auth.whoami(session, token, desk.now(), life=session_life(desk.settings))
 
 
 def session_path(state: Path) -> Path:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from broker.cli.console import Json, acting, desk, err, out, reported, show, show_rows
+from broker.demo.doors import open_doors
 from broker.demo.secret import make_passphrase
 from broker.desk import retain
 from broker.observe import configure
@@ -143,8 +144,17 @@ def serve(
         int | None, typer.Option(help="Port to listen on. Absent: that of a loopback issuer, else 8350.")
     ] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Sign and integrate elsewhere.")] = False,
+    no_pages: Annotated[
+        bool, typer.Option("--no-pages", help="The partner API alone, without desk and inbox.")
+    ] = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="Print one-time sign-in links of the demo's people.")
+    ] = False,
 ) -> None:
-    """Serve the partner API; signer and integrator run beside it unless --no-worker."""
+    """Serve partner API, desk and inbox; signer and integrator run beside them unless --no-worker.
+
+    In the zone that faces partners' software use --no-worker --no-pages.
+    """
     import uvicorn
 
     from broker.app import create_app
@@ -154,7 +164,10 @@ def serve(
     configure(settings.log_file)
     purposes = {"token"} if no_worker else {"token", "release", "pades", "checkpoint"}
     with open_desk(settings, purposes=purposes, cases=True) as opened:
-        app = create_app(opened, None if no_worker else Worker(opened, courier=True))
+        worker = None if no_worker else Worker(opened, courier=True)
+        app = create_app(opened, worker, pages=not no_pages)
+        for door in open_doors(opened) if links else ():
+            err.print(f"  {door.who:<28}{door.url}")
         port = port or _own_port(settings.issuer)
         err.print(f"Serving {settings.issuer} ({settings.environment}) on {host}:{port}. Stop with Ctrl-C.")
         uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)

@@ -88,6 +88,27 @@ def partner_person_add(
     show({"id": made, "partner": partner_id}, as_json, f"Inbox account {made} made.")
 
 
+@person.command("list")
+@reported
+def partner_person_list(
+    partner_id: Annotated[str, typer.Argument(metavar="PARTNER", help="Id of the partner (`pt_…`).")],
+    as_json: Json = False,
+) -> None:
+    """The inbox accounts of a partner; `staff disable` ends one."""
+    table = tables.InboxPerson
+    with desk() as d:
+        acting(d).needs("administrator", "dpo")
+        with unit_of_work(d.db) as session:
+            rows = session.exec(
+                select(table).where(col(table.partner_id) == partner_id).order_by(col(table.created_at))
+            ).all()
+    show_rows(
+        [{"id": p.id, "login": p.login, "disabled": p.disabled_at is not None} for p in rows],
+        as_json,
+        "Inbox accounts",
+    )
+
+
 @partner.command("list")
 @reported
 def partner_list(as_json: Json = False) -> None:

@@ -14,7 +14,9 @@ import typer
 from broker.cli.console import Json, out, reported, show
 from broker.client.api import Ground
 from broker.client.keys import PartnerKeys, new_partner_keys, read_passphrase
+from broker.core import answers
 from broker.core.outcomes import OUTCOMES
+from broker.errors import Refused
 from broker.sealing import verify as offline
 from broker.sealing.package import Check
 from broker.sealing.trust import Trust
@@ -185,7 +187,7 @@ def answer(
     release: Annotated[str, typer.Argument(help="Id of the release.")],
     partner: Annotated[str, typer.Option(help="Your partner id.")],
     keys: KeysDir,
-    outcome: Annotated[str, typer.Option(help="A code of docs/partners, such as O10.")],
+    outcome: Annotated[str, typer.Option(help=answers.HELP)],
     case_reference: Annotated[str | None, typer.Option(help="Your own case reference.")] = None,
     gap: Annotated[list[str] | None, typer.Option(help="For O20, O71: checks not met, Q01 to Q30.")] = None,
     suggest: Annotated[str | None, typer.Option(help="For O72: whose it is.")] = None,
@@ -194,11 +196,14 @@ def answer(
 ) -> None:
     """Say what became of a referral. Several answers may follow one another."""
     answer_id = uuid4()
+    code = answers.outcome_of(outcome)
+    if code is None:
+        raise Refused("answer-refused", "this is neither one of the six answers nor an outcome code")
     with _api(url, partner, _keys(keys, passphrase_file)) as api:
         api.answer(
-            release, answer_id, outcome, case_reference=case_reference, gaps=tuple(gap or ()), suggest=suggest
+            release, answer_id, code, case_reference=case_reference, gaps=tuple(gap or ()), suggest=suggest
         )
-    show({"answer": str(answer_id)}, as_json, f"Answered {outcome}: {OUTCOMES[outcome]}.")
+    show({"answer": str(answer_id)}, as_json, f"Answered {code}: {OUTCOMES[code]}.")
 
 
 @reported

@@ -27,6 +27,7 @@ from broker.store.engine import unit_of_work
 REPLY_LIFE = timedelta(days=7)
 """A reply link outlives the chase clocks of the pack, and no more."""
 Said = Literal["received", "unreadable"]
+SAID: tuple[Said, ...] = ("received", "unreadable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,15 @@ def call(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, made: Ca
     )
     code = "call-read-back" if made.read_back else "call-not-there"
     return _settle(desk, session, delivery, answer, arrived=made.read_back, code=code, by=actor.id)
+
+
+def answered(desk: Desk, session: Session, actor: Actor, delivery: tables.Delivery, made: Call) -> None:
+    """Who says what became of it has it: a call that proves arrival, where nothing did before.
+
+    Raises `Conflict` for what was not handed over at all.
+    """
+    if deliver.last(session, delivery.id).state not in ("delivered", "retracted"):
+        call(desk, session, actor, delivery.id, made)
 
 
 def retracted(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, made: Call) -> None:

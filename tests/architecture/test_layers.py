@@ -34,6 +34,7 @@ LONG = {
     "broker/api/oauth.py": "token endpoint and caller check share one set of refusals",
     "broker/cli/referrals.py": "eight commands over one request",
     "broker/core/checks.py": "thirty checks, one function each",
+    "broker/core/form.py": "the schema as a form and the way back: one grammar of names",
     "broker/core/pack_read.py": "the reader of a pack says once what a pack is",
     "broker/core/schema_entities.py": "the entities of the 84 fields, declared",
     "broker/desk/draft.py": "one verb: from a confirmed case to a stored draft",

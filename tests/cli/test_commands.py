@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyotp
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -81,6 +82,48 @@ def test_an_account_ends_with_its_sessions(broker: Run) -> None:
     assert broker("staff", "disable", bob).output == "Disabled.\n"
     assert broker("staff", "sign-in", "bob", "--password-file", "bob").exit_code == 1
     assert "not-found" in broker("staff", "disable", "st_nobody").output
+
+
+def test_a_code_stands_beside_the_password(broker: Run) -> None:
+    as_(broker, "kim")
+    assert "role" in broker("staff", "totp", "dan").stderr
+    as_(broker, "admin")
+    assert broker("staff", "add", "dan", "--role", "dpo", "--password-file", "bob").exit_code == 0
+    given = json.loads(broker("staff", "totp", "dan", "--json").stdout)
+    assert given["uri"].startswith("otpauth://totp/")
+    alone = broker("staff", "sign-in", "dan", "--password-file", "bob")
+    assert alone.exit_code == 1
+    words = ["staff", "sign-in", "dan", "--password-file", "bob"]
+    environment = {"BROKER_STATE": "state", "BROKER_KEYS": "state/keys"}
+    code = pyotp.TOTP(given["secret"]).now()
+    for proof, exit_code in (("000000", 1), (code, 0), (code, 1)):
+        assert CliRunner().invoke(app, words, env=environment, input=proof + "\n").exit_code == exit_code
+
+
+def test_links_and_inbox_people(broker: Run, folder: Path) -> None:
+    broker("partner-keys", "new", "inbox-keys", "--name", "Synthetic Police", "--unencrypted")
+    as_(broker, "kim")
+    about = ["--name", "Synthetic Police", "--class", "BEP", "--country", "BE"]
+    added = broker("partner", "add", "inbox-keys/registration.json", *about, "--json")
+    partner = json.loads(added.stdout)["partner"]
+    person = ["partner", "person", "add", partner, "inspector", "--password-file", "ann", "--json"]
+    assert "role" in broker(*person).stderr
+    as_(broker, "admin")
+    account = json.loads(broker(*person).stdout)["id"]
+    listed = json.loads(broker("partner", "person", "list", partner, "--json").stdout)["items"]
+    assert listed == [{"id": account, "login": "inspector", "disabled": False}]
+    assert (
+        "the command line is for people of the hotline"
+        in broker("staff", "sign-in", "inspector", "--password-file", "ann").stderr
+    )
+    link = json.loads(broker("staff", "link", "inspector", "--json").stdout)
+    assert link["url"].endswith("/sign-in/link/" + link["path"].rpartition("/")[2])
+    assert "not-found" in broker("staff", "link", "nobody").stderr
+    about = ["--issuer", "https://idp.example", "--subject", "sub-ann"]
+    assert broker("staff", "oidc", "ann", *about).exit_code == 0
+    assert "linked" in broker("staff", "oidc", "bob", *about).stderr
+    assert broker("staff", "disable", account).exit_code == 0
+    assert "account" in broker("staff", "link", "inspector").stderr
 
 
 def test_a_partners_later_keys_are_pinned_and_a_lost_one_is_revoked(broker: Run, folder: Path) -> None:

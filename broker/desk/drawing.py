@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from broker.auth import Actor
-from broker.desk.review import Drawing
+from broker.desk.sample import Drawing
 from broker.errors import NotFound
 from broker.store import tables
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
+from broker.core.values import TEXTS
 from broker.desk import disclosure, drawing, review
 from broker.desk.identities import Shown
 from broker.desk.review import Said
@@ -147,7 +148,7 @@ def _opened(visit: Visit, refused: Refused | None = None) -> Show:
     found = review.open_ticket(visit.desk, visit.session, visit.actor, ticket)
     by_field: dict[str, list[tuple[Shown, str, bool]]] = {}
     for each in sorted(found.shown, key=lambda shown: shown.field or "~"):
-        by_field.setdefault(each.field, []).append((each, plain(each.value), _long(each.value)))
+        by_field.setdefault(each.field, []).append((each, plain(each.value), _may_hurt(each)))
     language = visit.words.language
     return Show(
         "review/opened.html",
@@ -179,9 +180,9 @@ def plain(value: Json) -> str:
     return json.dumps(value)
 
 
-def _long(value: Json) -> bool:
-    """Prose of a person may hurt: it is folded until asked for."""
-    return isinstance(value, str) and len(value) > 80 and " " in value
+def _may_hurt(each: Shown) -> bool:
+    """What a person wrote, and what is made of it, is folded until asked for."""
+    return not each.field or each.field in TEXTS
 
 
 def _back(visit: Visit) -> str:

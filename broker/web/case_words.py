@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from broker.core.fields import COLLECTIONS
 from broker.core.form import Input
 from broker.desk.case_form import FormField, Missing
 from broker.desk.context import Desk
 from broker.errors import Issue
+from broker.web.report_form import FormView
 from broker.web.words import Words
 
 
@@ -54,6 +56,19 @@ class CaseWords:
         place = self.words.field(missing.field) if missing.field else missing.input.rpartition(".")[2]
         rule = self.words.code("rule", missing.code)
         return f"{place}: {rule.replace('-', ' ')}"
+
+    def moment(self, text: str) -> str:
+        """A time of the case, local and in UTC (ruling 12)."""
+        return self.words.when(datetime.fromisoformat(text))
+
+    def place(self, view: FormView, name: str) -> str:
+        """What the input of that name is called, such as *Item 1, Hashes*; empty for none."""
+        for part in (part for block in view.every for part in block.parts):
+            for group in part.groups:
+                if name == group.name or name.startswith(group.name + "."):
+                    label = self.field(group.field)
+                    return f"{self.entity(part.name, part.entity)}, {label}" if part.entity else label
+        return ""
 
     def issue(self, issue: Issue) -> str:
         """What is wrong with an input."""

@@ -11,11 +11,12 @@ from broker.desk import case_form
 from broker.web import report_form
 from broker.web.case_words import CaseWords
 from broker.web.page import Visit
+from broker.web.typed_form import Typed
 
 
 def values(visit: Visit, case: Case) -> Mapping[str, Any]:
     """What `cases/held.html` shows. Imported verdicts stand with the claims, not here."""
-    typed: report_form.Typed = {
+    typed: Typed = {
         name: value
         for name, value in case_form.to_form(case.data).items()
         if not name.startswith("assessment.confirmations")

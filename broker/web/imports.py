@@ -44,8 +44,8 @@ def send(visit: Visit) -> Answer:
     trial = importing.dry_run(visit.desk, visit.session, visit.actor, export)
     try:
         form_id = importing.keep(visit.desk, visit.session, visit.actor, export, form_id)
-    except Refused as refused:
-        return _form(visit, export, None, Trial(trial.cases, (*trial.issues, *refused.issues)))
+    except Refused:
+        return _form(visit, export, None, Trial((), (_too_large(visit),)))
     return _form(visit, export, form_id, trial)
 
 
@@ -80,6 +80,12 @@ def _sent(visit: Visit, form_id: UUID | None) -> Export:
         content = importing.kept(visit.desk, visit.session, visit.actor, form_id).content
     synthetic = visit.form.get("synthetic") == "yes"
     return Export(name, content, options, synthetic)
+
+
+def _too_large(visit: Visit) -> Issue:
+    """It cannot be kept between the steps, so it cannot come in this way."""
+    said = visit.words("The file is too large for the pages. Import it with `broker case import`.")
+    return Issue("file", "import-size", said)
 
 
 def _take_in(visit: Visit, export: Export, form_id: UUID) -> Answer:

@@ -15,10 +15,11 @@ from broker.desk import case_form, casefile, formdraft, intake
 from broker.errors import BrokerError, Conflict, Issue, NotFound, Refused
 from broker.spi import Json
 from broker.store import tables
-from broker.web import report_form
+from broker.web import report_form, typed_form
 from broker.web.case_words import CaseWords
 from broker.web.page import Answer, Go, Show, Visit, page
-from broker.web.report_form import Typed
+from broker.web.report_form import FormView
+from broker.web.typed_form import Typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def new(visit: Visit) -> Answer:
     kind = visit.query.get("kind")
     if kind not in KINDS:
         return Show("report/choose.html", {"kinds": KINDS})
-    return _page(visit, Work(report_form.fresh(visit.desk, kind), synthetic=visit.desk.settings.synthetic))
+    return _page(visit, Work(typed_form.fresh(visit.desk, kind), synthetic=visit.desk.settings.synthetic))
 
 
 @page("/cases/new", "analyst", methods=("POST",))
@@ -65,7 +66,7 @@ def amend(visit: Visit) -> Answer:
     typed: Typed = {
         name: value
         for name, value in case_form.to_form(case.data).items()
-        if not name.startswith(tuple(report_form.NOT_TYPED))
+        if not name.startswith(tuple(typed_form.NOT_TYPED))
     }
     return _page(visit, Work(typed, case_id, version, bool(case.data.get("synthetic"))))
 
@@ -97,11 +98,11 @@ def _read(visit: Visit, case_id: UUID | None) -> Work:
     sent = visit.form
     version = sent.get("version")
     return Work(
-        typed=report_form.typed_in(sent, ZoneInfo(visit.desk.pack.timezone)),
+        typed=typed_form.typed_in(sent, ZoneInfo(visit.desk.pack.timezone)),
         case_id=case_id,
         version=int(version) if version.isdigit() and len(version) < 9 else 0,
         synthetic=sent.get("synthetic") == "yes",
-        form_id=identity(sent.get("form"), "form") if sent.get("form") else None,
+        form_id=identity(sent.get("form_id"), "form") if sent.get("form_id") else None,
     )
 
 
@@ -109,9 +110,9 @@ def _sent(visit: Visit, work: Work) -> Answer:
     do, _, path = visit.form.get("do").partition(":")
     focus = ""
     if do == "add":
-        focus = report_form.add(work.typed, path)
+        focus = typed_form.add(work.typed, path)
     elif do == "remove":
-        report_form.remove(work.typed, path)
+        typed_form.remove(work.typed, path)
     elif do == "submit":
         return _submit(visit, work)
     work = _keep(visit, work)
@@ -204,13 +205,7 @@ def _page(
     missing = report_form.jump(view, case_form.missing(visit.desk, document)) if document else []
     if issues:  # they stand above and at their fields
         missing = [each for each in missing if each[0].level != "refused"]
-    wrong = [
-        (
-            f"{_place(words, issue)}: {words.issue(issue)}",
-            view.anchor(issue.field.strip("/").replace("/", ".")),
-        )
-        for issue in issues
-    ]
+    wrong = [_wrong(words, view, issue) for issue in issues]
     values = {
         "view": view, "cw": words, "missing": missing, "wrong": wrong, "conflict": conflict,
         "focus": focus or view.first_wrong(), "form_id": str(work.form_id or ""), "case_id": work.case_id,
@@ -227,6 +222,7 @@ def _loosely(work: Work) -> dict[str, Json]:
         return {}
 
 
-def _place(words: CaseWords, issue: Issue) -> str:
-    parts = [part for part in issue.field.split("/") if part]
-    return " ".join(parts) or words.words("The case")
+def _wrong(words: CaseWords, view: FormView, issue: Issue) -> tuple[str, str]:
+    """What is wrong, with the name of its input, and where that stands."""
+    name = issue.field.strip("/").replace("/", ".")
+    return f"{words.place(view, name) or words.words('The case')}: {words.issue(issue)}", view.anchor(name)

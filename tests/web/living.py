@@ -11,8 +11,9 @@ from sqlmodel import col, select
 
 from broker.demo import cases as demo_cases
 from broker.demo.house import House
-from broker.demo.steps import claims_for, urgent
+from broker.demo.steps import urgent
 from broker.desk import casefile, confirm, publish, route
+from broker.desk.claims import claims_for
 from broker.jobs import settle
 from broker.store import tables
 from broker.store.engine import unit_of_work

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlmodel import func, select
+from starlette.testclient import TestClient
 
+from broker.app import create_app
 from broker.demo import cases as demo_cases
 from broker.demo.house import House
+from broker.spi import AdapterInfo, CaseDraft
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests.adapters.tables import MAPPING, row, table
+from tests.cases import minimal_case
 from tests.web.conftest import SignedIn
 from tests.web.reading import sent
 
@@ -124,3 +131,32 @@ def test_other_exports_and_our_own_documents(signed_in: SignedIn, house: House) 
     assert stored(house) == 2
     assert tried(client, b"{", "canonical").status_code == 400
     assert tried(client, b"\x00" * 10, "arachnid").status_code == 400
+
+
+def test_a_file_that_cannot_be_kept_is_refused_in_words(signed_in: SignedIn, house: House) -> None:
+    page = tried(signed_in("analyst-1"), secrets.token_bytes(3 * 1024 * 1024), "arachnid")
+    assert page.status_code == 400
+    assert "broker case import" in page.text
+    assert stored(house) == 0
+
+
+class Halves:
+    """An ingest adapter whose second case intake refuses."""
+
+    info = AdapterInfo("halves", "One right and one wrong", "nothing", "1", tried_live=False)
+
+    def ingest(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[CaseDraft]:
+        good = minimal_case()
+        return [CaseDraft(good, "halves"), CaseDraft({**good, "persons": {"person1": {"age": 3}}}, "halves")]
+
+
+def test_an_export_comes_in_whole_or_not_at_all(signed_in: SignedIn, house: House) -> None:
+    desk = replace(house.desk, adapters={**house.desk.adapters, "halves": Halves()})
+    with TestClient(create_app(desk), headers={"sec-fetch-site": "same-origin"}) as client:
+        client.cookies = signed_in("analyst-1").cookies
+        page = tried(client, b"anything", "halves")
+        assert page.status_code == 400
+        assert "/2/persons/person1/(member)" in page.text
+        forced = {"adapter": "halves", "form": form_of(page.text), "synthetic": "yes", "do": "take-in"}
+        assert client.post("/desk/import", data=forced).status_code == 400
+    assert stored(house) == 0

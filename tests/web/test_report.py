@@ -122,7 +122,7 @@ def test_what_is_typed_is_kept_and_survives_the_server(signed_in: SignedIn, hous
     assert "hx-swap-oob" in fragment.text
     assert 'href="#case.jurisdiction_basis"' in fragment.text  # what is missing, with where to go
     (form,) = kept(house)
-    more = {**TYPED, "form": str(form), "persons.person1.handle": "synthetic_canary_handle"}
+    more = {**TYPED, "form_id": str(form), "persons.person1.handle": "synthetic_canary_handle"}
     client.post("/desk/cases/new", data=more, headers=asked)
     assert kept(house) == [form]
     with TestClient(create_app(replace(house.desk)), base_url="http://testserver") as anew:

@@ -11,7 +11,7 @@ JOBS   ?= 2
 export BROKER_STATE ?= $(STATE)
 export BROKER_KEYS  ?= $(STATE)/keys
 
-.PHONY: docs demo test serve check bench lock clean help
+.PHONY: docs demo test serve screens check bench lock clean help
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ serve: $(STAMP) ## Serve desk, inbox and partner API on the demo's data, with si
 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+screens: $(STAMP) ## Take the pictures of docs/screens anew (needs chromium)
+	@BROKER_SCREENS=1 $(BIN)/python -m pytest -q tests/web/test_screens.py
 
 check: $(STAMP) ## Linters, types, import contracts
 	@$(BIN)/ruff check .

@@ -125,16 +125,23 @@ def released(
     return made
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def serving(house: House, *, worker: bool = True, dated: bool = True) -> Iterator[tuple[str, House]]:
+def serving(
+    house: House, *, worker: bool = True, dated: bool = True, port: int = 0
+) -> Iterator[tuple[str, House]]:
     """The real application on a loopback port: (base URL, the house under that issuer).
 
     `dated=False` leaves the header `Date` out: uvicorn knows only the real time, and a client would
-    follow it away from a house whose clock the test moves.
+    follow it away from a house whose clock the test moves. `port` serves again where it was served before.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     desk = replace(house.desk, settings=house.desk.settings.model_copy(update={"issuer": url}))
     app = create_app(desk, Worker(desk) if worker else None)

@@ -35,8 +35,17 @@ AXE = {
     "runOnly": {
         "type": "tag",
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
+    },
+    "resultTypes": ["violations"],
 }
+TOO_WIDE = """() => {
+  const wide = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= wide) return [];
+  const held = (e) => e && (['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX) || held(e.parentElement));
+  return [...document.querySelectorAll('body *')]
+    .filter((e) => e.getBoundingClientRect().right > wide + 1 && !held(e.parentElement))
+    .slice(0, 3).map((e) => e.outerHTML.slice(0, 120));
+}"""
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -62,11 +71,25 @@ class Watched:
         """Note what the page's policy had to stop."""
         self.wrong += [f"policy: {each}" for each in self.page.evaluate("window.__broken || []")]
 
-    def axe(self) -> list[str]:
-        """What axe-core objects to, one line each; empty is good."""
-        found = Axe().run(self.page, options=AXE).response["violations"]
+    def axe(self, only: str = "") -> list[str]:
+        """What axe-core objects to, one line each; empty is good. `only` one rule, or all that are asked."""
+        if only:  # after a whole run on the same page: axe is there already
+            asked = {"runOnly": {"type": "rule", "values": [only]}, "resultTypes": ["violations"]}
+            found = self.page.evaluate("(asked) => axe.run(document, asked)", asked)["violations"]
+        else:
+            found = Axe().run(self.page, options=AXE).response["violations"]
         where = self.page.url.removeprefix(self.url)
-        return [f"{where}: {v['id']} ({v['impact']}): {v['nodes'][0]['html'][:160]}" for v in found]
+        return [f"{where}: {v['id']} ({v['impact']}): {v['nodes'][0]['html'][:200]}" for v in found]
+
+
+    def too_wide(self) -> list[str]:
+        """What makes the page itself scroll sideways on a narrow screen (WCAG 1.4.10)."""
+        size = self.page.viewport_size
+        assert size is not None
+        self.page.set_viewport_size({"width": 320, "height": 640})
+        found: list[str] = self.page.evaluate(TOO_WIDE)
+        self.page.set_viewport_size(size)
+        return found
 
 
 @contextmanager
@@ -96,7 +119,7 @@ def person(browser: Browser, house: House, url: str, login: str = "", **context:
         yield watched
         if not page.is_closed():
             watched.check_policy()
-        assert watched.wrong == []
+        assert not watched.wrong, "\n".join(watched.wrong)
     finally:
         made.close()
 
@@ -170,7 +193,6 @@ def _shape(path: str) -> str:
 
 def _download(href: str) -> bool:
     return any(word in href for word in (".csv", ".jsonl", ".pdf", "/export", "/download", "/file/"))
-
 
 ROLES: Mapping[str, str] = {
     "analyst-1": "analyst",

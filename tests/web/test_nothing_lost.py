@@ -1,0 +1,138 @@
+"""The form loses nothing: not when the sign-in is over, not when it is refused, not when the server goes
+away in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlmodel import select
+
+from broker import auth
+from broker.demo.house import PASSWORD, House
+from broker.desk import casefile
+from broker.store import tables
+from broker.store.engine import unit_of_work
+from tests import house as build
+from tests.needs import needs
+from tests.web.browsing import Watched, launch, person
+
+pytestmark = needs("chromium")
+
+FIRST = {
+    "case.dates.opened_at": "2026-03-01 12:00",
+    "locations.loc1.url": "https://files.host-be.example/synthetic/kept",
+    "assessment.narrative.0.text": "Synthetic sentence that must not be lost.",
+}
+THEN = {
+    "locations.loc1.country": "BE",
+    "locations.loc1.page_url": "https://host-be.example/page/typed-later",
+}
+MISSING = {
+    "case.origin_channel": "public_report",
+    "case.offence_type": "csam_dissemination",
+    "assessment.narrative.0.type": "fact",
+}
+SUBMIT = 'button[name="do"][value="submit"]'
+
+
+@pytest.fixture(scope="module")
+def browser(founded: tuple[House, str]) -> Iterator[Browser]:
+    # After the house is made: Playwright keeps an event loop on this thread, and signing a PDF needs its own.
+    del founded
+    with sync_playwright() as playwright:
+        opened = launch(playwright)
+        yield opened
+        opened.close()
+
+
+def typed(page: Page, values: dict[str, str]) -> None:
+    """Type as a person does: the input is left, so the page notices the change."""
+    for name, value in values.items():
+        at = page.locator(f'[name="{name}"]:not([type=hidden])')
+        if at.evaluate("e => e.localName") == "select":
+            at.select_option(value)
+        else:
+            at.fill(value)
+            at.blur()
+
+
+def standing(page: Page, values: dict[str, str]) -> dict[str, str]:
+    """What stands in the same inputs now. A time is shown again in full."""
+    return {
+        name: page.locator(f'[name="{name}"]:not([type=hidden])').input_value() for name in values
+    } | ({"case.dates.opened_at": values["case.dates.opened_at"]} if "case.dates.opened_at" in values else {})
+
+
+def begun(watched: Watched) -> Page:
+    """The form with the first half typed and kept by itself."""
+    page = watched.goto("/desk/cases/new?kind=content_report")
+    if not page.locator('[name="assessment.narrative.0.text"]').count():
+        page.click('button[name="do"][value="add:assessment.narrative"]')
+    typed(page, FIRST)
+    page.wait_for_function("document.querySelector('#form-id').value !== ''")
+    return page
+
+
+def taken_in(house: House, page: Page) -> None:
+    """What was missing is filled in, the case is stored, and holds what was typed before and after."""
+    typed(page, MISSING)
+    with page.expect_navigation():
+        page.click(SUBMIT)
+    with unit_of_work(house.desk.db) as session:
+        (row,) = session.exec(select(tables.CaseFile)).all()
+        data = casefile.read_version(house.desk, session, row.id)[0].data
+    assert data["locations"]["loc1"]["url"] == FIRST["locations.loc1.url"]
+    assert data["locations"]["loc1"]["page_url"] == THEN["locations.loc1.page_url"]
+    assert data["assessment"]["narrative"][0]["text"] == FIRST["assessment.narrative.0.text"]
+
+
+def test_the_sign_in_is_over_in_the_middle(browser: Browser, house: House) -> None:
+    analyst, key = house.people["analyst-1"].id, house.desk.vault().lasting("totp")
+    with unit_of_work(house.desk.db) as session:
+        auth.totp.assign(session, key, analyst, "analyst-1", house.desk.now())
+    with build.serving(house) as (url, served), person(browser, served, url, "analyst-1") as watched:
+        page = begun(watched)
+        with unit_of_work(house.desk.db) as session:
+            auth.sign_out_everywhere(session, analyst)
+        typed(page, THEN)
+        page.click(SUBMIT)
+        page.fill('[name="login"]', "analyst-1")
+        page.fill('[name="password"]', PASSWORD)
+        page.click("fieldset button")
+        with unit_of_work(house.desk.db) as session:
+            code = auth.totp.shown(session, key, analyst, house.desk.now(), synthetic=True)
+        page.fill('[name="code"]', code)
+        page.click("form:has(input[name=code]) button")
+        page.click("main form button")
+        page.wait_for_selector("#report")
+        # What was sent lacks something: it is refused, and stands there whole.
+        assert page.locator("#report .error").count() > 0
+        assert standing(page, FIRST | THEN) == FIRST | THEN
+        taken_in(house, page)
+
+
+def test_the_server_is_away_in_the_middle_and_comes_back(browser: Browser, house: House) -> None:
+    port = build.free_port()
+    with build.serving(house, port=port) as (url, served):
+        opened = person(browser, served, url, "analyst-1")
+        watched = opened.__enter__()
+        page = begun(watched)
+    typed(page, THEN)
+    page.click(SUBMIT)
+    page.wait_for_selector("[data-away]:visible")
+    assert standing(page, FIRST | THEN) == FIRST | THEN
+    assert all("ERR_CONNECTION_REFUSED" in each for each in watched.wrong)
+    watched.wrong.clear()
+    with build.serving(house, port=port):
+        page.click(SUBMIT)
+        page.wait_for_selector("#report .error")
+        assert standing(page, FIRST | THEN) == FIRST | THEN
+        watched.goto("/desk/work")
+        page.click('a[href*="/desk/forms/"]')
+        page.wait_for_selector("#report")
+        assert standing(page, FIRST | THEN) == FIRST | THEN
+        taken_in(house, page)
+        opened.__exit__(None, None, None)

@@ -41,7 +41,8 @@ AXE = {
 TOO_WIDE = """() => {
   const wide = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= wide) return [];
-  const held = (e) => e && (['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX) || held(e.parentElement));
+  const cut = ['auto', 'scroll', 'hidden'];
+  const held = (e) => e && (cut.includes(getComputedStyle(e).overflowX) || held(e.parentElement));
   return [...document.querySelectorAll('body *')]
     .filter((e) => e.getBoundingClientRect().right > wide + 1 && !held(e.parentElement))
     .slice(0, 3).map((e) => e.outerHTML.slice(0, 120));
@@ -80,7 +81,6 @@ class Watched:
             found = Axe().run(self.page, options=AXE).response["violations"]
         where = self.page.url.removeprefix(self.url)
         return [f"{where}: {v['id']} ({v['impact']}): {v['nodes'][0]['html'][:200]}" for v in found]
-
 
     def too_wide(self) -> list[str]:
         """What makes the page itself scroll sideways on a narrow screen (WCAG 1.4.10)."""
@@ -193,6 +193,7 @@ def _shape(path: str) -> str:
 
 def _download(href: str) -> bool:
     return any(word in href for word in (".csv", ".jsonl", ".pdf", "/export", "/download", "/file/"))
+
 
 ROLES: Mapping[str, str] = {
     "analyst-1": "analyst",

@@ -43,7 +43,9 @@ def standard(house: House) -> str:
     lines = []
     for number in range(1, CASES + 1):
         case = demo_cases.make(5 * number + 1, house.desk.now())
-        case["locations"]["loc1"].update(country="BE", url=f"https://files.host-be.example/synthetic/{number}")
+        case["locations"]["loc1"].update(
+            country="BE", url=f"https://files.host-be.example/synthetic/{number}"
+        )
         case["case"]["jurisdiction_basis"][0]["country"] = "BE"
         del case["assessment"]["narrative"]  # a text that a person wrote is looked at by itself
         lines.append(json.dumps(case))
@@ -119,8 +121,9 @@ def test_forty_standard_cases_need_few_keys(browser: Browser, house: House, tmp_
             releaser = Hands(watched)
             released(releaser)
     assert count(house, tables.Release) == CASES
-    spent = f"drafter {drafter.presses}, second {second.presses}, releaser {releaser.presses} for {CASES} cases"
+    spent = (
+        f"drafter {drafter.presses}, second {second.presses}, releaser {releaser.presses} for {CASES} cases"
+    )
     assert drafter.presses <= DRAFTER * CASES, spent
     assert second.presses <= DRAFTER * CASES, spent
     assert releaser.presses <= RELEASER * CASES, spent
-    print(spent)

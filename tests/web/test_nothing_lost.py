@@ -62,9 +62,9 @@ def typed(page: Page, values: dict[str, str]) -> None:
 
 def standing(page: Page, values: dict[str, str]) -> dict[str, str]:
     """What stands in the same inputs now. A time is shown again in full."""
-    return {
-        name: page.locator(f'[name="{name}"]:not([type=hidden])').input_value() for name in values
-    } | ({"case.dates.opened_at": values["case.dates.opened_at"]} if "case.dates.opened_at" in values else {})
+    return {name: page.locator(f'[name="{name}"]:not([type=hidden])').input_value() for name in values} | (
+        {"case.dates.opened_at": values["case.dates.opened_at"]} if "case.dates.opened_at" in values else {}
+    )
 
 
 def begun(watched: Watched) -> Page:

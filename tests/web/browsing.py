@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
@@ -132,7 +133,8 @@ def sign_in(context: BrowserContext, house: House, url: str, login: str) -> None
         assert known is not None, login
         token = auth.open_session(session, known.id, "passkey", house.desk.now())
     name = Site(house.desk, door).cookie_name
-    context.add_cookies([{"name": name, "value": token, "url": f"{url}/{door}"}])
+    host = urlsplit(url).hostname or ""
+    context.add_cookies([{"name": name, "value": token, "domain": host, "path": f"/{door}"}])
 
 
 def reader(house: House, partner: str) -> str:

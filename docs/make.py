@@ -37,6 +37,7 @@ EVENTS: Mapping[str, str] = {
     "case:amended": "a new version of a case was stored",
     "case:confirmed": "the claims of a case have the verdicts they need",
     "case:erased": "a case was closed for good: its keys and content are deleted",
+    "case:run-in-parallel": "today's mail and CSV of a case were written to files, to compare",
     "case:taken-in": "a case was taken in",
     "case:urgent": "somebody took the urgent path for a case",
     "case:urgent-call": "a call to a duty desk was logged",

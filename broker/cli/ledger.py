@@ -21,7 +21,7 @@ from broker.store.engine import unit_of_work
 register = typer.Typer(
     help="The register of disclosures: payload-free, survives erasure.", no_args_is_help=True
 )
-ledger = typer.Typer(help="The ledger: verify it, show its head.", no_args_is_help=True)
+ledger = typer.Typer(help="The ledger: recompute it from its leaves.", no_args_is_help=True)
 
 
 @register.command("export")

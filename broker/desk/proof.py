@@ -103,7 +103,7 @@ def retracted(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, mad
     actor.needs("releaser", "dpo")
     delivery = deliver.get(session, delivery_id)
     if not made.read_back:
-        raise Conflict("not-confirmed", "only a desk that read the reference back has confirmed anything")
+        raise Conflict("not-read-back", "only a desk that read the reference back has confirmed anything")
     answer = _record(
         desk,
         {"by": "call", "caller": actor.id, "answered_by": made.answered_by, "number": made.number,

@@ -64,7 +64,7 @@ def add_person(visit: Visit) -> Answer:
     roles = frozenset(role for role in ROLES if role in visit.form.all("roles"))
     try:
         if not roles or not visit.form.get("login"):
-            raise Refused("account", "an account has a login and at least one role")
+            raise Refused("account-incomplete", "an account has a login and at least one role")
         auth.add_staff(
             visit.session,
             login=visit.form.get("login"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from broker.desk import disclosure, figures, outside
 from broker.desk.figures import Counts, Times
@@ -43,10 +42,7 @@ def _shown(visit: Visit, refused: Refused | None = None) -> Show:
     try:
         since, until = _period(visit, Form() if refused else given)
         found = figures.figures(visit.desk, visit.session, visit.actor, since, until)
-        typed = {
-            name: typed[name] or _day(at, visit.words.zone)
-            for name, at in (("since", since), ("until", until))
-        }
+        typed = {name: typed[name] or _day(at) for name, at in (("since", since), ("until", until))}
     except Refused as error:
         refused = error
     values: dict[str, Any] = {
@@ -116,26 +112,27 @@ def _gap(visit: Visit, code: str) -> str:
 
 
 def _lines(visit: Visit, table: Counts, labels: dict[str, str]) -> dict[str, Any]:
-    """One chart of the totals, the largest first, and the whole table."""
+    """One chart of the totals, the largest first, and the table of the columns that hold anything."""
     bars = [(labels[line], table.row_totals[line] or 0) for line in table.rows[:SHOWN]]
+    shown = tuple(column for column in table.columns if table.column_totals[column])
     return {
         "bars": bars,
         "most": max((n for _, n in bars), default=0),
         "labels": labels,
-        "heads": {column: visit.words.code("column", column) for column in table.columns},
+        "heads": {column: visit.words.code("column", column) for column in shown},
         "table": table,
     }
 
 
 def _period(visit: Visit, form: Form) -> tuple[datetime, datetime]:
-    """The days asked for, or the twelve months up to now. Raises `Refused`."""
-    zone, issues, found = visit.words.zone, [], {}
-    today = visit.now.astimezone(zone).date()
+    """The days asked for, or the twelve months up to now, by UTC as the months. Raises `Refused`."""
+    issues, found = [], {}
+    today = visit.now.astimezone(UTC).date()
     first = date(today.year - 1, today.month, 1) + timedelta(days=31)
     for name, default, extra in (("since", first.replace(day=1), 0), ("until", today, 1)):
         try:
             day = date.fromisoformat(form.get(name)) if form.get(name) else default
-            found[name] = datetime.combine(day + timedelta(days=extra), time(), zone)
+            found[name] = datetime.combine(day + timedelta(days=extra), time(), UTC)
         except (ValueError, OverflowError):
             issues.append(Issue(name, "format", "is not a day"))
     if issues:
@@ -143,5 +140,5 @@ def _period(visit: Visit, form: Form) -> tuple[datetime, datetime]:
     return found["since"], min(found["until"], visit.now + timedelta(seconds=1))
 
 
-def _day(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).date().isoformat()
+def _day(at: datetime) -> str:
+    return at.date().isoformat()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from broker.core.schema import Kind, Urgency
 from broker.desk import disclosure, register
 from broker.desk.questions import FieldRule
 from broker.desk.register import RegisterFilter
+from broker.desk.timeline import Moment
 from broker.errors import Issue, NotFound, Refused
 from broker.web.forms import Form
 from broker.web.page import Answer, Go, Show, Visit, page
@@ -71,6 +73,7 @@ def one(visit: Visit) -> Answer:
             "condition_texts": {code: texts[language] for code, texts in pack.conditions.items()},
             "gap_texts": {code: texts[language] for code, texts in pack.gap_texts.items()},
             "moment_texts": lambda code: _said(visit, code),
+            "moments": _merged(found.moments),
             "by_clause": _by_clause(found),
             "export": {"release": release},
         },
@@ -159,6 +162,19 @@ def _said(visit: Visit, code: str) -> str:
     """What a code of the timeline says, whichever list it is of."""
     named = (visit.words.code(kind, code) for kind in ("outcome", "withdraw", "moment"))
     return next((text for text in named if text != code), code)
+
+
+def _merged(moments: Sequence[Moment]) -> list[tuple[Moment, list[int]]]:
+    """Alike moments of one second as one line with all their positions: a pull fetches several parts."""
+    lines: list[tuple[Moment, list[int]]] = []
+    for each in moments:
+        place = [] if each.position is None else [each.position]
+        same = lines and replace(lines[-1][0], position=each.position) == each
+        if same:
+            lines[-1][1].extend(place)
+        else:
+            lines.append((each, place))
+    return lines
 
 
 def _by_clause(found: disclosure.Disclosure) -> dict[str, list[FieldRule]]:

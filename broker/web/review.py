@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from broker.desk import disclosure, drawing, review, sample
+from broker.core.values import TEXTS
+from broker.desk import disclosure, drawing, review
 from broker.desk.identities import Shown
 from broker.desk.review import Said
 from broker.errors import BrokerError, Conflict, Forbidden, Issue, NotFound, Refused
@@ -36,7 +37,7 @@ def draw(visit: Visit) -> Answer:
                 "review-period", "a review needs a period", (Issue("since", "required", "is needed"),)
             )
         until = min(chosen.until, visit.now)
-        made = sample.draw(
+        made = review.draw(
             visit.desk, visit.session, visit.actor, chosen.since, until,
             size=_size(visit), seed=_seed(visit),
         )  # fmt: skip
@@ -96,7 +97,7 @@ def say(visit: Visit) -> Answer:
 
 
 def _draws(visit: Visit, refused: Refused | None = None) -> Show:
-    found = sample.draws(visit.session, visit.actor, after=visit.query.get("after") or None)
+    found = review.draws(visit.session, visit.actor, after=visit.query.get("after") or None)
     until = visit.now.astimezone(visit.words.zone).date()
     since = until - QUARTER
     typed = {
@@ -123,7 +124,7 @@ def _draws(visit: Visit, refused: Refused | None = None) -> Show:
 
 def _one(visit: Visit, error: BrokerError | None = None) -> Show:
     draw_id = _id(visit, "draw")
-    items = sample.items(visit.desk, visit.session, visit.actor, draw_id)
+    items = review.items(visit.desk, visit.session, visit.actor, draw_id)
     found = drawing.drawing(visit.session, visit.actor, draw_id)
     people = {found.drawn_by, *(i.officer for i in items), *(i.granted_by for i in items)} - {None}
     return Show(
@@ -131,7 +132,7 @@ def _one(visit: Visit, error: BrokerError | None = None) -> Show:
         {
             "draw": found,
             "items": items,
-            "results": sample.results(visit.session, visit.actor, draw_id),
+            "results": review.results(visit.session, visit.actor, draw_id),
             "verdicts": review.VERDICTS,
             "people": disclosure.people(visit.session, people),
             "me": visit.actor.id,
@@ -147,7 +148,7 @@ def _opened(visit: Visit, refused: Refused | None = None) -> Show:
     found = review.open_ticket(visit.desk, visit.session, visit.actor, ticket)
     by_field: dict[str, list[tuple[Shown, str, bool]]] = {}
     for each in sorted(found.shown, key=lambda shown: shown.field or "~"):
-        by_field.setdefault(each.field, []).append((each, plain(each.value), _long(each.value)))
+        by_field.setdefault(each.field, []).append((each, plain(each.value), _may_hurt(each)))
     language = visit.words.language
     return Show(
         "review/opened.html",
@@ -179,9 +180,9 @@ def plain(value: Json) -> str:
     return json.dumps(value)
 
 
-def _long(value: Json) -> bool:
-    """Prose of a person may hurt: it is folded until asked for."""
-    return isinstance(value, str) and len(value) > 80 and " " in value
+def _may_hurt(each: Shown) -> bool:
+    """What a person wrote, and what is made of it, is folded until asked for."""
+    return not each.field or each.field in TEXTS
 
 
 def _back(visit: Visit) -> str:

@@ -140,14 +140,14 @@ def actions() -> set[str]:
         for call in re.findall(r"(?:events\.(?:note|leaf)|_entry)\(.*?\)", text, re.DOTALL):
             found |= set(
                 re.findall(
-                    r'"((?:agreement|case|figures|keys|ledger|partner|referral|register|review):[a-z-]+)"',
+                    r'"((?:agreement|case|figures|keys|ledger|partner|recognition|referral|register|review|staff):[a-z-]+)"',
                     call,
                 )
             )
             found |= {
                 re.sub(r"\{.*", "…", dynamic)
                 for dynamic in re.findall(
-                    r'f"((?:agreement|case|figures|keys|ledger|partner|referral|register|review):[a-z-]*\{[^"]*)"',
+                    r'f"((?:agreement|case|figures|keys|ledger|partner|recognition|referral|register|review|staff):[a-z-]*\{[^"]*)"',
                     call,
                 )
             }

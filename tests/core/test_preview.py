@@ -1,4 +1,4 @@
-"""The preview's data: whole, with a reason for everything, exceptions marked, texts cleared place by place."""
+"""The preview: whole, a reason for everything, exceptions marked, texts cleared place by place."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def test_a_text_is_cleared_place_by_place() -> None:
     assert resolved(line, dict.fromkeys(numbers, True)) == line.after
     assert resolved(line, dict.fromkeys(numbers, False)) == line.before
     some = resolved(line, {number: number > 0 for number in numbers})
-    assert some is not None and some.count(MASK) == len(line.spans) - 1
+    assert some is not None
+    assert some.count(MASK) == len(line.spans) - 1
     written = masked_line(at, minimised.masked[at]._replace(after="A person wrote this."), cleared=True)
     assert "".join(p.text for p in written.pieces if p.kind != "gone") == "A person wrote this."
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import feed, ledger, memory, others, report, sealing, web
+from bench import feed, ledger, memory, notices, others, pages, report, sealing, web
 from bench.measure import Result
 from bench.options import Options
 
@@ -29,9 +29,11 @@ WORKLOADS: dict[str, Workload] = {
     "http-page": web.http_page,
     "auth": memory.auth,
     "bulk": others.bulk,
+    "bulk-notices": notices.bulk_notices,
     "freetext": others.freetext,
     "register": others.register,
     "pdf": others.pdf,
+    "pages": pages.pages,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

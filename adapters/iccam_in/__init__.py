@@ -13,15 +13,17 @@ from adapters.iccam_in.codes import VERSIONS, Codes
 from adapters.iccam_in.content import Content, content
 from adapters.iccam_in.reading import MAX_CONTENTS, Members, read, refuse
 from adapters.iccam_in.report import case_of
-from broker.spi import AdapterInfo, CaseDraft, Finding
+from adapters.iccam_in.returns import read_returns
+from broker.spi import AdapterInfo, CaseDraft, Finding, Returned
 
 LISTS = ("unassigned-to-hotline", "orphaned", "offline", "unassessed", "unactioned", "no-reference")
 MAX_REPORTS = 500
 
 
 class IccamIn:
-    """Implements `spi.Ingests`."""
+    """Implements `spi.Ingests` and `spi.ReadsReturns`."""
 
+    sent_by = "iccam"
     info = AdapterInfo(
         name="iccam_in",
         title="ICCAM reports assigned to the hotline",
@@ -29,6 +31,7 @@ class IccamIn:
         version="v3",
         tried_live=False,
         media_types=("application/json",),
+        options=("country",),
     )
 
     def ingest(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[CaseDraft]:
@@ -57,6 +60,14 @@ class IccamIn:
             refuse("/contents", "reference", "has an item that no report names")
         first, *others = drafts
         return [CaseDraft(first.case, first.source, (*first.findings, *extra)), *others]
+
+    def read_returns(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[Returned]:
+        """What became of reports that we sent. Option: `before`, the envelope read before, for moves."""
+        for name in options:
+            if name != "before":
+                refuse("", "option", "the option is before")
+        before = options.get("before")
+        return read_returns(content, None if before is None else before.encode())
 
 
 def _contents(envelope: Members, codes: Codes, version: str, country: str | None) -> dict[int, Content]:

@@ -70,7 +70,14 @@ __all__ = [
 
 
 def sign_in(
-    session: Session, login: str, password: str, now: datetime, *, key: bytes = b"", code: str = ""
+    session: Session,
+    login: str,
+    password: str,
+    now: datetime,
+    *,
+    key: bytes = b"",
+    code: str = "",
+    life: Life = LIFE,
 ) -> str:
     """A token of the command line for a member of staff: the password, and a code where one is set up.
 
@@ -83,4 +90,4 @@ def sign_in(
         if not code:
             raise Forbidden("code-needed", "this account needs a one-time code too")
         totp.verify(session, key, account_id, code, now)
-    return open_session(session, account_id, "cli", now)
+    return open_session(session, account_id, "cli", now, life=life)

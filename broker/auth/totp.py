@@ -19,7 +19,7 @@ from sqlmodel import Session, col, delete, select, update
 
 from broker.auth import attempts, flows
 from broker.auth.people import of, owner
-from broker.errors import Forbidden
+from broker.errors import Forbidden, Misconfigured
 from broker.sealing import vault
 from broker.store import tables
 
@@ -91,6 +91,24 @@ def verify(session: Session, key: bytes, account_id: str, code: str, now: dateti
         raise _wrong()
     attempts.forget(session, "totp", account_id)
     return step
+
+
+def shown(session: Session, key: bytes, account_id: str, now: datetime, *, synthetic: bool) -> str:
+    """The next code that would be taken, for pages of the demonstration, which has no telephone.
+
+    Empty where the account has none. Raises `Misconfigured` in production.
+    """
+    if not synthetic:
+        raise Misconfigured("codes-in-production", "codes are shown on synthetic data only")
+    row = session.exec(select(tables.Totp).where(of(tables.Totp, account_id))).first()
+    if row is None:
+        return ""
+    import pyotp
+
+    secret = vault.decrypt(key, row.secret, _place(account_id)).decode()
+    present = int(now.timestamp()) // STEP
+    code: str = pyotp.TOTP(secret, interval=STEP).generate_otp(max(present - AROUND, row.last_step + 1))
+    return code
 
 
 def _use(session: Session, account_id: str, step: int) -> bool:

@@ -12,7 +12,8 @@ import typer
 from sqlmodel import col, select
 
 from broker.cli.console import Json, acting, desk, out, reported, show, show_rows
-from broker.desk import carry, deliver, endpoints, events, notify, partners, proof
+from broker.core import answers as plain
+from broker.desk import answers, carry, deliver, endpoints, events, notify, partners, proof, returns
 from broker.errors import NotFound, Refused
 from broker.sealing import webhooks
 from broker.store import tables
@@ -160,6 +161,57 @@ def delivery_call(
     out.print(f"Logged: {state}.")
 
 
+@delivery.command("answer")
+@reported
+def delivery_answer(
+    of: Annotated[str, typer.Argument(help="Delivery or release.")],
+    outcome: Annotated[str, typer.Argument(help=plain.HELP)],
+    answered_by: Desk,
+    number: Number,
+    case_reference: Annotated[str | None, typer.Option(help="Their case number.")] = None,
+    gap: Annotated[list[str] | None, typer.Option(help="For need-more: checks not met, Q01 to Q30.")] = None,
+    suggest: Annotated[str | None, typer.Option(help="For not-ours: country or class.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Log a call in which the partner, or a provider, said what became of a referral.
+
+    The same as the partner's own answer: register, ledger, clocks. Whoever answers has received it.
+    """
+    code = plain.outcome_of(outcome)
+    if code is None:
+        raise Refused("answer-refused", "this is neither one of the six answers nor an outcome code")
+    said = plain.Answer(code, case_reference, tuple(gap or ()), suggest)
+    with desk(cases=True) as d:
+        actor = acting(d)
+        with unit_of_work(d.db) as session:
+            state = answers.told(d, session, actor, of, said, answers.Told(answered_by, number))
+    words = "Logged" if state == "new" else "Known already"
+    show({"outcome": code, "state": state}, as_json, f"{words}: {code}, {plain.label(code, 'en')}.")
+
+
+@delivery.command("returns")
+@reported
+def delivery_returns(
+    content: Annotated[Path, typer.Argument(help="The other system's list, as the adapter reads it.")],
+    adapter: Annotated[str, typer.Option(help="Which adapter reads it.")] = "iccam_in",
+    before: Annotated[Path | None, typer.Option(help="The list read before, to see what moved.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take in what another system says became of what we sent; the same list again changes nothing."""
+    for path in (content, before):
+        if path is not None and path.stat().st_size > MAX_REPORT:
+            raise Refused("report-refused", "the list is too large")
+    options = {} if before is None else {"before": before.read_text("utf-8", "replace")}
+    with desk(cases=True) as d:
+        actor = acting(d)
+        with unit_of_work(d.db) as session:
+            taken = returns.take(d, session, actor, adapter, content.read_bytes(), options)
+    show(
+        {"new": taken.new, "same": taken.same, "not_ours": taken.not_ours}, as_json,
+        f"{taken.new} new, {taken.same} known already, {taken.not_ours} about reports we did not send.",
+    )  # fmt: skip
+
+
 @delivery.command("report")
 @reported
 def delivery_report(
@@ -178,12 +230,17 @@ def delivery_report(
 
 @delivery.command("retry")
 @reported
-def delivery_retry(delivery_id: Delivery) -> None:
+def delivery_retry(
+    delivery_id: Delivery,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="From the first step: after `ncmec-finish-unknown`, and a call.")
+    ] = False,
+) -> None:
     """Queue a failed delivery again. With `outcome-unknown` the partner may get it twice: call first."""
-    with desk() as d:
+    with desk(cases=anew) as d:
         actor = acting(d)
         with unit_of_work(d.db) as session:
-            deliver.retry(d, session, actor, delivery_id)
+            deliver.retry(d, session, actor, delivery_id, anew=anew)
     out.print("Queued again.")
 
 

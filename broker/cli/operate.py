@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 import typer
 
 from broker.cli.console import Json, acting, desk, err, out, reported, show, show_rows
+from broker.demo.doors import open_doors
 from broker.demo.secret import make_passphrase
 from broker.desk import retain
 from broker.observe import configure
 from broker.runtime import open_database, open_desk
 from broker.sealing.keyring import PURPOSES, Keyring
+from broker.sealing.trust import Trust
 from broker.sealing.vault import EpochKeys
 from broker.settings import Settings
 from broker.store import tables
@@ -51,7 +53,7 @@ def db_roles(
 def keys_init(as_json: Json = False) -> None:
     """Make the key folder with one active key for each purpose and this month's epoch key.
 
-    Compare the thumbprints that are printed with what partners pin at onboarding.
+    `broker keys trust` then writes what partners pin, with the thumbprints to compare.
     """
     settings = Settings()
     settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,11 +95,16 @@ def keys_list(as_json: Json = False) -> None:
 
 @keys.command("trust")
 @reported
-def keys_trust(folder: Path) -> None:
-    """Write the trust folder that partners pin: public keys, ledger key, document root."""
+def keys_trust(folder: Path, as_json: Json = False) -> None:
+    """Write the trust folder that partners pin: public keys, ledger key, document root.
+
+    Partners compare what is printed with what `broker thumbprints` shows them.
+    """
     settings = Settings()
     Keyring.load(settings.keys, settings.passphrase(), ()).export_trust(folder, settings.origin)
-    out.print(f"Trust folder written: {folder}")
+    found = Trust.load(folder).thumbprints()
+    words = "\n".join(f"  {kid}  {thumbprint}" for kid, thumbprint in found.items())
+    show({"folder": str(folder), "thumbprints": found}, as_json, f"Trust folder written: {folder}\n{words}")
 
 
 @keys.command("rotate")
@@ -143,8 +150,17 @@ def serve(
         int | None, typer.Option(help="Port to listen on. Absent: that of a loopback issuer, else 8350.")
     ] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Sign and integrate elsewhere.")] = False,
+    no_pages: Annotated[
+        bool, typer.Option("--no-pages", help="The partner API alone, without desk and inbox.")
+    ] = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="Print one-time sign-in links of the demo's people.")
+    ] = False,
 ) -> None:
-    """Serve the partner API; signer and integrator run beside it unless --no-worker."""
+    """Serve partner API, desk and inbox; signer and integrator run beside them unless --no-worker.
+
+    In the zone that faces partners' software use --no-worker --no-pages.
+    """
     import uvicorn
 
     from broker.app import create_app
@@ -154,7 +170,10 @@ def serve(
     configure(settings.log_file)
     purposes = {"token"} if no_worker else {"token", "release", "pades", "checkpoint"}
     with open_desk(settings, purposes=purposes, cases=True) as opened:
-        app = create_app(opened, None if no_worker else Worker(opened, courier=True))
+        worker = None if no_worker else Worker(opened, courier=True)
+        app = create_app(opened, worker, pages=not no_pages)
+        for door in open_doors(opened) if links else ():
+            err.print(f"  {door.who:<28}{door.url}")
         port = port or _own_port(settings.issuer)
         err.print(f"Serving {settings.issuer} ({settings.environment}) on {host}:{port}. Stop with Ctrl-C.")
         uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from sqlmodel import col, select
@@ -14,6 +14,7 @@ from broker.auth import ROLES, Role
 from broker.cli.console import Json, acting, desk, reported, session_path, show, show_rows
 from broker.desk.context import Desk
 from broker.errors import Forbidden, NotFound, Refused
+from broker.runtime import session_life
 from broker.sealing.vault import EpochKeys
 from broker.store import tables
 from broker.store.engine import unit_of_work
@@ -63,15 +64,16 @@ def staff_sign_in(login: str, password_file: PasswordFile = None) -> None:
     """Sign in on this command line, until ten hours have passed or half an hour without a command."""
     password = password_from(password_file)
     with desk() as d:
+        about: dict[str, Any] = {"life": session_life(d.settings)}
         try:
             with unit_of_work(d.db) as session:
-                token = auth.sign_in(session, login, password, d.now())
+                token = auth.sign_in(session, login, password, d.now(), **about)
         except Forbidden as error:
             if error.code != "code-needed":
                 raise
-            code = str(typer.prompt("One-time code"))
+            about |= {"key": _totp_key(d), "code": str(typer.prompt("One-time code"))}
             with unit_of_work(d.db) as session:
-                token = auth.sign_in(session, login, password, d.now(), key=_totp_key(d), code=code)
+                token = auth.sign_in(session, login, password, d.now(), **about)
         path = session_path(d.settings.state)
     path.touch(mode=0o600)
     path.chmod(0o600)
@@ -94,7 +96,9 @@ def staff_sign_out() -> None:
 
 @staff.command("disable")
 @reported
-def staff_disable(account: Annotated[str, typer.Argument(help="Id of the account (`st_…`).")]) -> None:
+def staff_disable(
+    account: Annotated[str, typer.Argument(help="Its id (`st_…` or `pp_…`).")],
+) -> None:
     """End an account and its sessions at once. What it did stays under its id."""
     with desk() as d:
         actor = acting(d)
@@ -151,7 +155,7 @@ def staff_oidc(
 @staff.command("list")
 @reported
 def staff_list(as_json: Json = False) -> None:
-    """Accounts with roles and the day their vetting ends."""
+    """Accounts with login, roles and the day their vetting ends."""
     with desk() as d:
         acting(d).needs("administrator", "dpo")
         with unit_of_work(d.db) as session:
@@ -160,6 +164,7 @@ def staff_list(as_json: Json = False) -> None:
         [
             {
                 "id": p.id,
+                "login": p.login,
                 "roles": " ".join(p.roles),
                 "vetted_until": p.vetted_until.date() if p.vetted_until else None,
                 "disabled": p.disabled_at is not None,

@@ -91,6 +91,19 @@ def endpoint_of(session: Session, partner_id: str, purpose: str) -> tables.Deliv
     return row if row is not None and row.state == "active" else None
 
 
+def reads_inbox(desk: Desk, session: Session, partner_id: str) -> bool:
+    """Whether a carrier without keys and without a pinned address has people who read the inbox: its
+    releases are opened there from their records, and are in its feed like any other (ruling 10)."""
+    if partners.current_key(session, partner_id, "enc", desk.now()) is not None:
+        return False
+    if endpoint_of(session, partner_id, "referral") is not None:
+        return False
+    people = select(tables.InboxPerson.id).where(
+        col(tables.InboxPerson.partner_id) == partner_id, col(tables.InboxPerson.disabled_at).is_(None)
+    )
+    return session.exec(people.limit(1)).first() is not None
+
+
 def channel_of(desk: Desk, session: Session, partner_id: str) -> tables.DeliveryEndpoint | None:
     """How a carrier gets its releases; None for one that pulls. Who has keys to pull with, pulls."""
     if partners.current_key(session, partner_id, "enc", desk.now()) is not None:

@@ -81,9 +81,9 @@ _TO_ANSWER = """
 select to_char(r.released_at at time zone 'UTC', 'YYYY-MM') as month, count(*) as n,
   percentile_cont(0.5) within group (order by extract(epoch from a.at - r.released_at)) as mid,
   percentile_cont(0.9) within group (order by extract(epoch from a.at - r.released_at)) as most
-from release r join (select release_id, min(at) as at from answer where at >= :since group by 1) a
-  on a.release_id = r.release_id
-where r.released_at >= :since and r.released_at < :until
+from release r
+cross join lateral (select min(x.at) as at from answer x where x.release_id = r.release_id) a
+where a.at is not null and r.released_at >= :since and r.released_at < :until
 group by 1
 """
 _ANSWERS = """

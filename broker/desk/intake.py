@@ -23,14 +23,21 @@ def take_in(desk: Desk, session: Session, actor: Actor, raw: bytes) -> tuple[UUI
 
 
 def take_in_draft(
-    desk: Desk, session: Session, actor: Actor, draft: CaseDraft, *, synthetic: bool = False
+    desk: Desk,
+    session: Session,
+    actor: Actor,
+    draft: CaseDraft,
+    *,
+    synthetic: bool = False,
+    case_id: UUID | None = None,
 ) -> tuple[UUID, Case]:
     """Accept what an ingest adapter made of somebody's export; it passes the same door.
 
     `synthetic` is the importer's word that the export is invented: a foreign format cannot say so.
+    `case_id` is for a bulk job that may be started again; it tells nothing of the case.
     """
     case = core_case.from_json({**draft.case, "synthetic": synthetic})
-    return _store(desk, session, actor, case), case
+    return _store(desk, session, actor, case, case_id), case
 
 
 def read_export(desk: Desk, adapter: str, content: bytes, options: dict[str, str]) -> list[CaseDraft]:
@@ -60,7 +67,7 @@ def amend(desk: Desk, session: Session, actor: Actor, case_id: UUID, raw: bytes)
     return version, case
 
 
-def _store(desk: Desk, session: Session, actor: Actor, case: Case) -> UUID:
+def _store(desk: Desk, session: Session, actor: Actor, case: Case, case_id: UUID | None = None) -> UUID:
     synthetic = bool(case.data.get("synthetic", False))
     if desk.db.embedded and not synthetic:
         raise Refused(
@@ -68,7 +75,7 @@ def _store(desk: Desk, session: Session, actor: Actor, case: Case) -> UUID:
             "the embedded database takes synthetic cases only; nothing was stored",
             hint='mark the case "synthetic": true, or set BROKER_DATABASE_URL',
         )
-    case_id = desk.uuid()
+    case_id = case_id or desk.uuid()
     session.add(
         tables.CaseFile(
             id=case_id,

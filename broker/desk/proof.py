@@ -27,6 +27,7 @@ from broker.store.engine import unit_of_work
 REPLY_LIFE = timedelta(days=7)
 """A reply link outlives the chase clocks of the pack, and no more."""
 Said = Literal["received", "unreadable"]
+SAID: tuple[Said, ...] = ("received", "unreadable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,21 @@ def call(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, made: Ca
     return _settle(desk, session, delivery, answer, arrived=made.read_back, code=code, by=actor.id)
 
 
+def answered(desk: Desk, session: Session, actor: Actor, delivery: tables.Delivery, made: Call) -> None:
+    """Who says what became of it has it: a call that proves arrival, where nothing did before.
+
+    Raises `Conflict` for what was not handed over at all.
+    """
+    if deliver.last(session, delivery.id).state not in ("delivered", "retracted"):
+        call(desk, session, actor, delivery.id, made)
+
+
 def retracted(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, made: Call) -> None:
     """Log a call in which the addressee's desk said that it deleted what it got."""
     actor.needs("releaser", "dpo")
     delivery = deliver.get(session, delivery_id)
     if not made.read_back:
-        raise Conflict("not-confirmed", "only a desk that read the reference back has confirmed anything")
+        raise Conflict("not-read-back", "only a desk that read the reference back has confirmed anything")
     answer = _record(
         desk,
         {"by": "call", "caller": actor.id, "answered_by": made.answered_by, "number": made.number,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from broker.desk.register import RegisterFilter, RegisterRow
 from broker.errors import NotFound, Refused
 from broker.store import tables
 
+QUARTER = timedelta(days=92)
 _QUARTER = re.compile(r"(\d{4})-Q([1-4])")
 
 
@@ -239,7 +240,7 @@ where {gap}
   and not exists (select 1 from withdrawal w where w.release_id = r.release_id)
   and not exists (select 1 from cancellation x where x.release_id = r.release_id)
   and (r.released_at, r.release_id) > (:after_at, :after_id)
-  and r.released_at < :until
+  and r.released_at >= :since and r.released_at < :until
 order by r.released_at, r.release_id limit :limit
 """
 
@@ -250,19 +251,27 @@ def open_ends(
     actor: Actor,
     gap: str,
     *,
+    since: datetime | None = None,
     until: datetime | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> Page[OpenEnd]:
-    """Releases whose path has this gap, the oldest first; `until` leaves out what is too young to ask."""
+    """Releases whose path has this gap, the oldest first; `until` leaves out what is too young to ask.
+
+    Without `since`, what nobody collected or approved is listed from the beginning (few rows are open);
+    for the other gaps every release of the period is looked at, so it is the quarter before `until`.
+    """
     actor.needs("dpo", "releaser")
     if gap not in GAPS:
         raise NotFound("gap")
     size, place = paging.bounded(limit), paging.read(after, 2)
+    end = until or desk.now()
+    start = datetime(1, 1, 1, tzinfo=UTC) if gap in ("not-collected", "no-second-approval") else end - QUARTER
     values: dict[str, Any] = {
+        "since": since or start,
         "after_at": datetime(1, 1, 1, tzinfo=UTC) if place is None else paging.moment(place[0]),
         "after_id": "" if place is None else place[1],
-        "until": until or desk.now(),
+        "until": end,
         "limit": size + 1,
     }
     rows = session.connection().execute(text(_OPEN_ENDS.format(gap=GAPS[gap])), values)

@@ -42,6 +42,7 @@ COLUMNS = (
 )  # fmt: skip
 """The register's columns, in the order of the export."""
 
+# The rows are chosen first, so that a page looks up fifty of them and not all.
 # A case is unrecoverable by the first rotation in a later month than its erasure: before that the
 # epoch that may have wrapped its keys is the running one, which no rotation destroys.
 _QUERY = """
@@ -60,7 +61,8 @@ select r.release_id as disclosure_id, r.referral_id::text as referral_id, f.refe
   an.outcome, an.at as outcome_at, w.at as withdrawn_at, w.reason_code as withdraw_reason,
   r.deadline, r.window_from_first_collection as retrieval_days,
   er.at as closed_at, ro.at as unrecoverable_at
-from release r
+from (select r.* from release r where {where}
+  order by r.released_at {way}, r.release_id {way} {limit}) r
 join referral f on f.id = r.referral_id
 join partner p on p.id = r.addressee
 left join agreement a on a.partner_id = r.addressee and a.version = r.agreement_version
@@ -83,8 +85,7 @@ left join lateral (select min(at) as at from event e where e.case_id = r.case_id
   er on true
 left join lateral (select min(at) as at from event e where e.action = 'keys:epoch-rotated' and e.at >=
   (date_trunc('month', er.at at time zone 'UTC') + interval '1 month') at time zone 'UTC') ro on true
-where {where}
-order by r.released_at {way}, r.release_id {way} {limit}
+order by r.released_at {way}, r.release_id {way}
 """
 _WHERE: Mapping[str, str] = {
     "partner": "r.addressee = :partner",

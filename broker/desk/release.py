@@ -138,7 +138,8 @@ def _release_one(desk: Desk, session: Session, release: str) -> int:
         return 0
     approval = session.get_one(tables.Approval, (release, "release"))
     carrier_keys = None
-    if endpoints.channel_of(desk, session, referral.carrier) is None:
+    pulls = endpoints.channel_of(desk, session, referral.carrier) is None
+    if pulls and not endpoints.reads_inbox(desk, session, referral.carrier):
         carrier_keys = gates.carrier_keys(desk, session, referral.carrier, apart=bool(record.apart))
     sealed = sign(desk, record, carrier_keys, row.drafted_at)
     _commit(desk, session, row, referral, approval, record, sealed)

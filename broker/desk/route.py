@@ -7,28 +7,43 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlalchemy import text
+from sqlmodel import Session
 
 from broker.core import routing
 from broker.core.confirmation import Released
 from broker.core.routing import Gates, PartnerInfo, Proposal
-from broker.desk import agreements, confirm, endpoints, gates, hold, partners
+from broker.desk import confirm, gates, hold, partners
 from broker.desk.context import Desk
 from broker.spi import Json
-from broker.store import tables
 
 DIRECT = "pull"
 """`communication.method` of an agreement that opens a channel of the partner's own."""
 
+# One statement for all partners: a job over many cases asks this for each. What it says of one partner is
+# what `agreements.terms_in_force`, `partners.current_key`, `endpoints.channel_of` and `reads_inbox` say.
+_PARTNERS = text("""
+select p.id, p.recipient_class, p.country, p.status = 'active' as active, p.provider,
+  coalesce(s.status = 'active', false) as in_force, a.body->'communication'->>'method' as method,
+  exists (select 1 from partner_key k where k.partner_id = p.id and k.use = 'enc' and k.revoked_at is null
+    and k.not_before <= :at and k.not_after > :at) as has_keys,
+  coalesce(e.state = 'active', false) or exists (select 1 from inbox_person i
+    where i.partner_id = p.id and i.disabled_at is null) as reached
+from partner p
+left join lateral (select version, body from agreement where partner_id = p.id
+  and valid_from <= :at and valid_to > :at order by version desc limit 1) a on true
+left join lateral (select status from agreement_status
+  where partner_id = p.id and version = a.version order by at desc limit 1) s on true
+left join lateral (select state from delivery_endpoint
+  where partner_id = p.id and purpose = 'referral' order by id desc limit 1) e on true
+where p.recipient_class <> :tool
+order by p.created_at, p.id
+""")
+
 
 def routes(desk: Desk, session: Session, case_id: UUID, released: Released, now: datetime) -> Proposal:
     """Every route and every refusal with reasons; a person decides (REQ-09)."""
-    rows = session.exec(
-        select(tables.Partner)
-        .where(col(tables.Partner.recipient_class) != partners.TOOL)
-        .order_by(col(tables.Partner.created_at), col(tables.Partner.id))
-    )
-    found = [_info(desk, session, row, now) for row in rows]
+    found = [_info(row) for row in session.connection().execute(_PARTNERS, _asked(now)).mappings()]
     return routing.propose(
         released,
         desk.pack,
@@ -77,22 +92,22 @@ def in_words(proposal: Mapping[str, Any]) -> Iterator[str]:
         yield f"  → {route['class']} {route['addressee']}{via}: {' '.join(route['purposes'])} ({why})"
     for refusal in proposal["refusals"]:
         why = ", ".join(code.replace("-", " ") for code in refusal["reasons"])
-        yield f"  × {refusal['class']} {refusal['addressee'] or refusal['country'] or ''}: {why}"
+        who = " ".join(filter(None, (refusal["class"], refusal["addressee"] or refusal["country"])))
+        yield f"  × {who}: {why}"
 
 
-def _info(desk: Desk, session: Session, row: tables.Partner, now: datetime) -> PartnerInfo:
-    agreement = agreements.terms_in_force(session, row.id, now)
-    body: Mapping[str, Any] = {}
-    if agreement is not None:
-        body = session.get_one(tables.Agreement, (row.id, agreement[0])).body
-    has_keys = partners.current_key(session, row.id, "enc", now) is not None
+def _asked(now: datetime) -> Mapping[str, object]:
+    return {"at": now, "tool": partners.TOOL}
+
+
+def _info(row: Mapping[Any, Any]) -> PartnerInfo:
+    pulls = row["has_keys"] and row["in_force"] and row["method"] == DIRECT
     return PartnerInfo(
-        id=row.id,
-        recipient_class=row.recipient_class,
-        country=row.country,
-        active=row.status == "active",
-        agreement_in_force=agreement is not None,
-        direct=(has_keys and body.get("communication", {}).get("method") == DIRECT)
-        or endpoints.channel_of(desk, session, row.id) is not None,
-        provider=row.provider,
+        id=row["id"],
+        recipient_class=row["recipient_class"],
+        country=row["country"],
+        active=row["active"],
+        agreement_in_force=row["in_force"],
+        direct=bool(pulls or (row["reached"] and not row["has_keys"])),
+        provider=row["provider"],
     )

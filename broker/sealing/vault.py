@@ -55,8 +55,9 @@ def unwrap(epoch_key: bytes, wrapped: bytes, aad: bytes) -> bytes:
     return _whole(decrypt(epoch_key, wrapped, b"wrap|" + aad))
 
 
-LASTING = frozenset({"lasting-hold", "lasting-totp", "lasting-webhook"})
-"""Keys for police holds (HMAC of a URL), for secrets of one-time codes, for signing webhooks."""
+LASTING = frozenset({"lasting-bulk", "lasting-hold", "lasting-totp", "lasting-webhook"})
+"""Keys for bulk jobs (HMAC of an export's digest: ids of its cases), for police holds (HMAC of a URL), for
+secrets of one-time codes and for signing webhooks (Ed25519 seed)."""
 
 
 def epoch_name(now: datetime) -> str:

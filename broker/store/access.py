@@ -39,7 +39,8 @@ select p.status = 'active', hit.n from partner p, hit where p.id = %(partner)s
 """
 _RECENT = """
 select count(*) from (
-    select 1 from collection where partner_id = %s and part = 'referral' and at > %s limit %s
+    select 1 from collection
+    where partner_id = %s and (part = 'referral' or generation = 0) and at > %s limit %s
 ) recent
 """
 # Suspension or expiry stops collecting; routes that rest on statute do not hang on an agreement.

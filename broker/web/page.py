@@ -6,11 +6,15 @@ the role matrix of the tests and the documentation are made from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from anyio import from_thread
+
+from broker.api.context import Api
 from broker.auth import Actor, Role
 from broker.desk.context import Desk
 from broker.store.engine import UnitSession
@@ -20,9 +24,15 @@ from broker.web.words import Words
 if TYPE_CHECKING:
     from broker.auth import Visitor
 
+T = TypeVar("T")
 House = Literal["desk", "inbox"]
 """Two doors: the hotline's staff, and people of a partner agency without software of its own."""
 
+MENU = (
+    "My work", "Cases", "Confirm", "Import", "Release", "Late clocks", "Register", "Sampled review",
+    "Figures", "Ledger", "Erasure", "Partners", "Administration", "Referrals",
+)  # fmt: skip
+"""The menu in the order of the work; a page that wants to be in it has its name here."""
 EVERYBODY: tuple[Role, ...] = ("analyst", "releaser", "dpo", "key_custodian", "administrator")
 
 
@@ -59,6 +69,17 @@ Answer = Show | Go | File
 
 
 @dataclass(frozen=True, slots=True)
+class Backstage:
+    """The partner API's own queries, from the thread of a page: same pools, same row-level security."""
+
+    api: Api
+
+    def run(self, query: Callable[..., Coroutine[Any, Any, T]], *given: Any, **named: Any) -> T:
+        """Wait for one of `store.feed`, `store.follow_up` or `store.access`."""
+        return from_thread.run(partial(query, *given, **named))
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One request to one page, inside one unit of work: what the handler returns is sent after the commit."""
 
@@ -75,6 +96,8 @@ class Visit:
     now: datetime
     partial: bool
     """htmx asked: the answer is a fragment."""
+    backstage: Backstage | None = None
+    """The pools of the partner API, for the inbox: it asks what the API asks, under the same rules."""
 
     @property
     def actor(self) -> Actor:
@@ -136,6 +159,8 @@ def page(
     """Declare a page of the desk for these roles. A page for nobody is refused at import."""
     if not roles:
         raise ValueError("a page of the desk names who may see it")
+    if menu and menu not in MENU:
+        raise ValueError("a page that wants to be in the menu has its place in MENU")
 
     def declare(handler: Handler) -> Handler:
         _PAGES.append(Page(path, methods, "desk", frozenset(roles), False, handler, menu))
@@ -166,6 +191,12 @@ def open_page(
         return handler
 
     return declare
+
+
+def menu(house: House, visitor: Visitor | None) -> list[Page]:
+    """What the menu leads this visitor to, in the order of the work."""
+    found = [p for p in pages(house) if p.menu and p.admits(visitor)]
+    return sorted(found, key=lambda p: MENU.index(p.menu))
 
 
 def pages(house: House | None = None) -> Iterator[Page]:

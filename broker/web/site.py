@@ -31,7 +31,7 @@ from broker.runtime import session_life
 from broker.store.engine import UnitSession, unit_of_work
 from broker.web import forms, guard, render
 from broker.web.forms import Form
-from broker.web.page import Answer, File, House, Page, Show, Visit, pages
+from broker.web.page import Answer, Backstage, File, House, Page, Show, Visit, menu, pages
 from broker.web.words import Words, preferred
 
 SESSION = "session"
@@ -66,6 +66,8 @@ class Site:
 
     desk: Desk
     house: House
+    app: FastAPI | None = None
+    """The application around it, whose pools the inbox asks."""
 
     @property
     def base(self) -> str:
@@ -151,7 +153,12 @@ class Site:
             words=self._words(asked),
             now=self.desk.now(),
             partial=asked.partial,
+            backstage=self._backstage(),
         )
+
+    def _backstage(self) -> Backstage | None:
+        api = None if self.app is None else getattr(self.app.state, "api", None)
+        return None if api is None else Backstage(api)
 
     def _words(self, asked: Asked) -> Words:
         language = preferred(asked.accept_language, asked.cookies.get("language"))
@@ -183,7 +190,7 @@ class Site:
         frame = {
             "visit": visit,
             "base": self.base,
-            "menu": [p for p in pages(self.house) if p.menu and p.admits(visit.visitor)],
+            "menu": menu(self.house, visit.visitor),
             "synthetic": self.desk.settings.synthetic,
             "organisation": self.desk.pack.desk.organisation,
             "choices": {name: asked.cookies.get(name, default) for name, default in CHOICES.items()},
@@ -241,7 +248,7 @@ class Site:
 def install(app: FastAPI, desk: Desk) -> None:
     """Put both doors and their static files on the application. The process has to hold epoch keys."""
     for house in ("desk", "inbox"):
-        app.mount(f"/{house}", Site(desk, house).application())
+        app.mount(f"/{house}", Site(desk, house, app).application())
 
     def static(digest: str, name: str) -> Response:
         try:

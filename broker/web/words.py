@@ -77,9 +77,16 @@ class Words:
         return error.message if found == error.code else found
 
     def rule(self, issue: Issue) -> str:
-        """What is wrong with one field."""
+        """What is wrong with one field. A check that blocks (`Q01` …) is called as its gap is in F63."""
         found = self.code("rule", issue.rule)
+        if found == issue.rule and issue.detail == issue.rule.replace("-", " "):
+            found = self.code("value:F63", issue.rule)
         return issue.detail if found == issue.rule else found
+
+    def hint(self, error: BrokerError) -> str:
+        """What to do next; the English of the error itself where it serves the reader of a page too."""
+        found = self.code("hint", error.code)
+        return error.hint if found == error.code or not error.hint else found
 
     def number(self, value: int | float) -> str:
         """With the language's own separators."""

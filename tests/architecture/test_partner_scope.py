@@ -100,6 +100,7 @@ PUBLIC = {
     ("GET", "/v1/ledger/tile/{path:path}"),
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/reply/{token}"),
+    ("POST", "/v1/reply/{token}/answer"),
     ("POST", "/v1/reply/{token}/{said}"),
     ("POST", oauth.TOKEN_PATH),
 }

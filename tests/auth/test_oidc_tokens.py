@@ -145,6 +145,7 @@ def test_claims_that_do_not_hold_are_refused(linked: Office, liar: Liar) -> None
         {"iss": "https://evil.example"},
         {"iss": None},
         {"aud": "another-client"},
+        {"aud": "another-client", "azp": "broker"},
         {"aud": ["broker", "another-client"]},
         {"aud": ["broker", "another-client"], "azp": "another-client"},
         {"aud": None},

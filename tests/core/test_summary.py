@@ -23,7 +23,7 @@ def test_every_language_has_every_phrase(language: Any) -> None:
     mine, english = texts(language), texts("en")
     assert set(mine) == set(english)
     for key, phrase in english.items():
-        if key != "codes":
+        if key not in ("codes", "answers"):  # tests/core/test_answers.py looks at the latter
             assert mine[key].strip()
             assert placeholders(mine[key]) == placeholders(phrase)
     for kind, words in english["codes"].items():

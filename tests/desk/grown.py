@@ -17,7 +17,7 @@ create temp table n as select g, md5(g::text) h, (g * 37) %% 100 m,
   md5('case' || g)::uuid case_id, md5('referral' || g)::uuid referral_id, substr(md5('rel' || g), 1, 26) rid,
   (array['content_report', 'person_lead', 'grooming_or_extortion', 'danger'])[1 + g %% 4] kind,
   (array['U3', 'U3', 'U3', 'U4', 'U2', 'U3', 'U4', ''])[1 + g %% 8] u0,
-  timestamptz '2023-01-01' + g * (interval '3 years' / %(cases)s) at
+  timestamptz '2023-01-01' + g * (interval '3 years' / %(cases)s) as at
   from generate_series(1, %(cases)s) g;
 alter table n add urgency text;
 update n set urgency = case when g %% 97 = 0 then 'U1' else u0 end;
@@ -54,7 +54,7 @@ insert into event (id, leaf_type, action, at, actor, case_id, release_id, partne
 insert into event (id, action, at, actor, case_id)
   select md5('t' || g)::uuid, 'case:taken-in', at, %(one)s, case_id from n;
 insert into ledger_leaf (position, body, leaf_hash, event_id, release_id)
-  select g, 'x', sha256('x'), md5('e' || g)::uuid, rid from n where m > 2;
+  select g, '\\x78', sha256('\\x0078'), md5('e' || g)::uuid, rid from n where m > 2;
 insert into feed (partner_id, position, seq, event, release_id, row, urgency, at)
   select %(police)s, g, g, 'published', rid, 'x', urgency, at from n where m > 2;
 insert into collection select md5('c' || g)::uuid, rid, %(police)s, 'referral', at + interval '3 hours', 1, 'x'

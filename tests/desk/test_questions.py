@@ -45,7 +45,7 @@ def test_the_rule_of_every_field_is_that_of_the_release(house: House) -> None:
 def test_a_ground_shows_as_one_and_a_changed_matrix_is_not_guessed(house: House) -> None:
     from dataclasses import replace
 
-    made = build.released(house, grounds={"F12": "protect-child"})
+    made = build.released(house, grounds={"F12": "protect-child"}, purposes=("P1",))
     officer = house.people["officer"]
     with unit_of_work(house.desk.db) as session:
         rule = questions.rule_of(house.desk, session, officer, made.release, "F12")
@@ -109,7 +109,7 @@ def test_figures_are_real_inside_and_hidden_outside(house: House) -> None:
     assert inside.months[-1] == f"{now:%Y-%m}"
     assert sum(t.count for t in inside.to_release) == 1
     withheld = inside.withheld.cells
-    assert sum(n or 0 for row in withheld.values() for n in row.values()) > 10
+    assert sum(n or 0 for row in withheld.values() for n in row.values()) >= 5
     outside = figures.for_outside(inside)
     assert {t.median_hours for t in outside.to_release} == {None}
     shown = [n for row in outside.withheld.cells.values() for n in row.values()]

@@ -105,7 +105,7 @@ def test_an_export_is_a_leaf_that_commits_to_the_file(two: tuple[House, str, str
         assert (record["format"], record["rows"], record["sha256"]) == ("jsonl", 2, done.sha256)
         assert orjson.loads(row[2])["type"] == "export"
     with house.desk.db.connect("app") as conn:
-        report = ledger_verify.verify(conn, note_checker(house.desk))
+        report = ledger_verify.verify_all(conn, note_checker(house.desk))
     assert report.ok, report.words()
 
 

@@ -16,7 +16,7 @@ from broker.auth import Actor, add_staff
 from broker.core import form, sampling
 from broker.core.fields import PERSONAL_INDEX_BAN
 from broker.demo.house import House
-from broker.desk import publish, review
+from broker.desk import publish, review, sample
 from broker.errors import Conflict, Forbidden, Refused
 from broker.store import tables
 from broker.store.engine import unit_of_work
@@ -71,7 +71,7 @@ def drawn(house: House) -> tuple[House, str, UUID, Actor]:
     second = officer2(house)
     with unit_of_work(house.desk.db) as session:
         now = later.desk.now()
-        draw = review.draw(later.desk, session, house.people["officer"], now - timedelta(days=1), now)
+        draw = sample.draw(later.desk, session, house.people["officer"], now - timedelta(days=1), now)
     return later, made.release, draw, second
 
 
@@ -104,8 +104,8 @@ def test_a_ticket_opens_for_half_an_hour(drawn: tuple[House, str, UUID, Actor]) 
             review.say(house.desk, session, officer, made, {"F29": "wrong"})
         with pytest.raises(Refused):
             review.say(house.desk, session, officer, made, {"F13": "wrong"})
-        assert review.results(session, officer, draw) == {"F29": {"necessary": 1}, "F37": {"excessive": 1}}
-        (item,) = review.items(house.desk, session, officer, draw)
+        assert sample.results(session, officer, draw) == {"F29": {"necessary": 1}, "F37": {"excessive": 1}}
+        (item,) = sample.items(house.desk, session, officer, draw)
         assert (item.state, item.verdicts) == ("reviewed", 2)
     late = moved(house, minutes=31)
     with unit_of_work(house.desk.db) as session:
@@ -206,11 +206,11 @@ def test_the_database_holds_four_eyes_and_the_half_hour(drawn: tuple[House, str,
 def test_a_stored_draw_is_drawn_again_from_its_seed(drawn: tuple[House, str, UUID, Actor]) -> None:
     house, _, draw, _ = drawn
     with unit_of_work(house.desk.db) as session:
-        (stored,) = review.draws(session, house.people["officer"]).rows
+        (stored,) = sample.draws(session, house.people["officer"]).rows
         again = sampling.sample(
-            review.population(session, stored.since, stored.until), stored.seed, stored.size
+            sample.population(session, stored.since, stored.until), stored.seed, stored.size
         )
-        found = review.items(house.desk, session, house.people["officer"], draw)
+        found = sample.items(house.desk, session, house.people["officer"], draw)
     assert [(i.rank, i.release, i.stratum) for i in found] == [(d.rank, d.unit, d.stratum) for d in again]
 
 
@@ -218,4 +218,4 @@ def test_a_review_is_of_a_period_that_is_over(house: House) -> None:
     now = house.desk.now()
     for since, until in ((now - timedelta(days=1), now + timedelta(days=1)), (now, now)):
         with unit_of_work(house.desk.db) as session, pytest.raises(Refused, match="review-period"):
-            review.draw(house.desk, session, house.people["officer"], since, until)
+            sample.draw(house.desk, session, house.people["officer"], since, until)

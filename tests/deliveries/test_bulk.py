@@ -1,0 +1,230 @@
+"""Many at once: every export and every case exactly once, whatever is killed or started twice."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import tracemalloc
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.core.pack import Pack
+from broker.demo.house import House
+from broker.desk import agreements, bulk, draft, endpoints, partners, release, route
+from broker.errors import Forbidden
+from broker.jobs import settle
+from broker.store.engine import unit_of_work
+from tests.deliveries import many
+from tests.deliveries.office import Clock
+from tests.e2e import killed
+from tests.e2e.test_kill import place_of
+
+PROCESSES = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture
+def hosted(house: House) -> House:
+    return many.with_host(house)
+
+
+def file_of(path: Path, count: int, first: int = 0) -> Path:
+    path.write_bytes(b"".join(many.lines(count, first)))
+    return path
+
+
+def taken(house: House, *paths: Path) -> bulk.Counted:
+    return bulk.take(house.desk, house.people["analyst-1"], "arachnid", paths, {}, synthetic=True)
+
+
+def drafted(house: House) -> bulk.Counted:
+    return bulk.draft_all(house.desk, house.people["analyst-1"], house.partners["host"])
+
+
+def queued(house: House) -> Counter[Any]:
+    """How many open drafts each case has."""
+    query = (
+        "select f.case_id from draft d join referral f on f.id = d.referral_id"
+        " where not exists (select 1 from draft_refusal x where x.release_id = d.id)"
+    )
+    with house.desk.db.connect("app") as conn:
+        return Counter(row[0] for row in conn.execute(query))
+
+
+def test_from_exports_to_a_queue_that_a_second_person_releases(hosted: House, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    file_of(folder / "a.jsonl", 3)
+    (folder / "b.json").write_bytes(many.envelope(3))
+    (folder / "c.jsonl").write_bytes(b'{"shield": 1}\n' + many.envelope(4) + b"\n\n" + many.envelope(0))
+    steps: list[int] = []
+    done = bulk.take(
+        hosted.desk, hosted.people["analyst-1"], "arachnid", [folder], {}, synthetic=True,
+        step=lambda: steps.append(1),
+    )  # fmt: skip
+    assert (done.made, done.known, sum(done.refused.values()), len(steps)) == (5, 1, 1, 7)
+    again = taken(hosted, folder)
+    assert (again.made, again.known) == (0, 6)
+    assert drafted(hosted).made == 0  # nobody of ours has looked at any of them
+    assert many.review(hosted) == 5
+    assert bulk.waiting(hosted.desk, hosted.partners["host"]) == 5
+    first = drafted(hosted)
+    assert (first.made, first.known, first.refused) == (5, 0, {})
+    assert drafted(hosted).made == bulk.waiting(hosted.desk, hosted.partners["host"]) == 0
+    assert set(queued(hosted).values()) == {1}
+    settle(hosted.desk)
+    assert settle(hosted.desk) == 0  # queued is not released
+    release_id, digest = _one_draft(hosted)
+    with unit_of_work(hosted.desk.db) as session:
+        release.approve(hosted.desk, session, hosted.people["releaser"], [release.Choice(release_id, digest)])
+    assert settle(hosted.desk) > 0
+    assert drafted(hosted).made == 0  # what is released is not drafted again
+    with pytest.raises(Forbidden):
+        bulk.draft_all(hosted.desk, hosted.people["administrator"], hosted.partners["host"])
+
+
+def _one_draft(house: House) -> tuple[str, str]:
+    with house.desk.db.connect("app") as conn:
+        row = conn.execute("select id, approval_digest from draft limit 1").fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def test_what_its_own_path_refuses_is_counted_and_left(hosted: House, tmp_path: Path) -> None:
+    taken(hosted, file_of(tmp_path / "a.jsonl", 2))
+    many.review(hosted)
+    closed = replace(hosted, desk=replace(hosted.desk, pack=_closed(hosted.desk.pack)))
+    assert drafted(closed).refused == {"no-route: not-competent": 2}
+    assert queued(closed) == Counter()
+    assert drafted(hosted).made == 2
+
+
+def _closed(pack: Pack) -> Pack:
+    return replace(pack, routes=replace(pack.routes, notices_opened={}))
+
+
+def test_a_draft_that_expired_is_queued_again(hosted: House, tmp_path: Path) -> None:
+    clock = Clock(hosted.desk.clock)
+    moved = replace(hosted, desk=replace(hosted.desk, clock=clock))
+    taken(moved, file_of(tmp_path / "a.jsonl", 1))
+    many.review(moved)
+    assert drafted(moved).made == 1
+    clock.ahead = timedelta(hours=25)
+    assert draft.expire_old(moved.desk) == 1
+    assert drafted(moved).made == 1
+    assert set(queued(moved).values()) == {1}
+
+
+def test_two_jobs_at_once_share_the_work(hosted: House, tmp_path: Path) -> None:
+    path = file_of(tmp_path / "a.jsonl", 12)
+    counts: dict[str, list[bulk.Counted]] = {"take": [], "draft": []}
+    _both(lambda: counts["take"].append(taken(hosted, path)))
+    many.review(hosted)
+    _both(lambda: counts["draft"].append(drafted(hosted)))
+    assert [sum(c.made for c in each) for each in counts.values()] == [12, 12]
+    assert set(queued(hosted).values()) == {1}
+
+
+def _both(work: Any) -> None:
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def job(place: killed.Place, what: str, path: str, partner: str) -> None:
+    """The job in a process of its own."""
+    desk = place.desk()
+    pack = replace(
+        desk.pack,
+        routes=replace(desk.pack.routes, notices_opened={"ZZ": "clause-7"}),
+        formats={**desk.pack.formats, "HSP": ("xarf_notice",)},
+    )
+    desk = replace(desk, pack=pack)
+    if what == "take":
+        bulk.take(desk, place.person("analyst-1"), "arachnid", [Path(path)], {}, synthetic=True)
+    else:
+        bulk.draft_all(desk, place.person("analyst-1"), partner)
+
+
+@pytest.mark.parametrize("what", ["take", "draft"])
+def test_killed_and_started_again_nothing_is_there_twice(hosted: House, tmp_path: Path, what: str) -> None:
+    count = 40
+    path = file_of(tmp_path / "a.jsonl", count)
+    if what == "draft":
+        taken(hosted, path)
+        many.review(hosted)
+    child = PROCESSES.Process(target=job, args=(place_of(hosted), what, str(path), hosted.partners["host"]))
+    child.start()
+    deadline = time.monotonic() + 60
+    while _rows(hosted, what) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    child.join(30)
+    assert child.exitcode == -signal.SIGKILL
+    before = _rows(hosted, what)
+    assert 5 <= before < count
+    if what == "take":
+        done = taken(hosted, path)
+        assert (done.made, done.known) == (count - before, before)
+        assert _rows(hosted, "take") == count
+    else:
+        done = drafted(hosted)
+        assert done.made == count - before
+        assert queued(hosted) == Counter(dict.fromkeys(queued(hosted), 1))
+        assert len(queued(hosted)) == count
+
+
+def _rows(house: House, what: str) -> int:
+    with house.desk.db.connect("app") as conn:
+        row = conn.execute(
+            "select count(*) from case_file" if what == "take" else "select count(*) from draft"
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_memory_does_not_grow_with_the_number(hosted: House, tmp_path: Path) -> None:
+    """Peak of a job over four times as many is that of the smaller one, give or take noise."""
+    peaks = []
+    for round_, count in enumerate((10, 10, 40)):  # the first one warms caches
+        taken(hosted, file_of(tmp_path / f"{round_}.jsonl", count, first=1000 * round_))
+        many.review(hosted)
+        tracemalloc.start()
+        assert drafted(hosted).made == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] * 1.3 + 500_000, peaks
+
+
+def test_routing_knows_of_each_partner_what_its_own_verbs_say(mailed: House) -> None:
+    """The one statement over all partners, held against the verbs that look at one."""
+    house = many.with_host(mailed)
+    desk, now = house.desk, house.desk.now()
+    with unit_of_work(desk.db) as session:
+        agreements.set_status(
+            desk, session, house.people["officer"], house.partners["europol"], 1, "suspended"
+        )
+    with unit_of_work(desk.db) as session:
+        rows = session.connection().execute(route._PARTNERS, route._asked(now)).mappings()
+        found = [route._info(row) for row in rows]
+        assert {info.id for info in found} == set(house.partners.values())
+        for info in found:
+            terms = agreements.terms_in_force(session, info.id, now)
+            keys = partners.current_key(session, info.id, "enc", now) is not None
+            assert info.agreement_in_force == (terms is not None)
+            pulls = keys and terms is not None  # every synthetic agreement opens pulling
+            assert info.direct == (pulls or endpoints.channel_of(desk, session, info.id) is not None)
+    by_name = house.partners
+    facts = {info.id: (info.agreement_in_force, info.direct) for info in found}
+    assert facts[by_name["europol"]] == (False, False)
+    assert facts[by_name["office"]] == (False, True)
+    assert facts[by_name["host"]] == (True, True)

@@ -115,7 +115,7 @@ where x.by is null and c.state <> 'closed'
     and (later.drafted_at, later.id) > (d.drafted_at, d.id))
 union all
 select e.at as since, r.case_id, r.release_id, f.reference, r.urgency, r.addressee as partner,
-  r.drafted_by as staff
+  r.drafted_by as staff, r.case_kind
 from delivery y join release r on r.release_id = y.release_id join referral f on f.id = r.referral_id
 join case_file c on c.id = r.case_id
 join lateral (select s.state, s.code, s.at from delivery_event s where s.delivery_id = y.id

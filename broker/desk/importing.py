@@ -20,11 +20,11 @@ from broker.store.engine import UnitSession
 
 CANONICAL = AdapterInfo(
     name="canonical",
-    title="A case of this broker (JSON)",
+    title="Cases of this broker (JSON, or one a line)",
     speaks="broker-case/1",
     version="1",
     tried_live=True,
-    media_types=("application/json",),
+    media_types=("application/json", "application/jsonl", ".json", ".jsonl"),
 )
 """Not an adapter: the document that intake takes as it is."""
 MAX_UNPACKED = 32 * 1024 * 1024
@@ -124,8 +124,25 @@ def take_in(desk: Desk, session: UnitSession, actor: Actor, export: Export) -> l
 
 def _drafts(desk: Desk, export: Export) -> list[CaseDraft]:
     if export.adapter == CANONICAL.name:
-        return [CaseDraft(core_case.from_bytes(export.content).data, CANONICAL.name)]
+        return [CaseDraft(each.data, CANONICAL.name) for each in _canonical(export.content)]
     return intake.read_export(desk, export.adapter, export.content, dict(export.options))
+
+
+def _canonical(content: bytes) -> list[Case]:
+    """One document, or one on each line (JSON Lines). Issues name the line. Raises `Refused`."""
+    lines = [line for line in content.splitlines() if line.strip()]
+    if len(lines) < 2 or not all(line.strip().startswith(b"{") for line in lines):
+        return [core_case.from_bytes(content)]
+    cases: list[Case] = []
+    issues: list[Issue] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            cases.append(core_case.from_bytes(line))
+        except Refused as refused:
+            issues += [Issue(f"/{number}{i.field}", i.rule, i.detail) for i in _at_least_one(refused)]
+    if issues:
+        raise Refused("case", "some lines are no case", tuple(issues))
+    return cases
 
 
 def _synthetic(draft: CaseDraft, export: Export) -> bool:

@@ -264,18 +264,3 @@ def _sent_before(session: Session, case_id: UUID, now: datetime) -> Sequence[Map
 def _names(session: Session, ids: set[str]) -> dict[str, str]:
     rows = session.exec(select(tables.Partner).where(col(tables.Partner.id).in_(ids)))
     return {row.id: row.name for row in rows}
-
-
-_NEXT = text("""
-select c.id from case_file c
-where c.state = 'confirmed' and c.id <> :but
-  and not exists (select 1 from referral f join draft d on d.referral_id = f.id
-    where f.case_id = c.id and d.case_version = c.current_version)
-order by case c.urgency when '' then 'U9' else c.urgency end, c.created_at, c.id limit 1
-""")
-
-
-def next_undrafted(session: Session, but: UUID) -> UUID | None:
-    """The next confirmed case that nobody drafted, the most urgent first."""
-    found: UUID | None = session.connection().execute(_NEXT, {"but": but}).scalar()
-    return found

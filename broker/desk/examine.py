@@ -110,6 +110,8 @@ order by r.released_at, r.release_id limit :limit
 """
 )
 LIMIT = 200
+OPENED = 2 * release.MAX_BATCH
+"""How many drafts are opened to say what goes together."""
 
 
 def waiting(desk: Desk, session: Session, actor: Actor, *, limit: int = LIMIT) -> tuple[Waiting, ...]:
@@ -164,20 +166,20 @@ def batch(desk: Desk, session: Session, actor: Actor, chosen: Sequence[str] | No
     together: list[Waiting] = []
     apart: list[tuple[Waiting, tuple[str, ...]]] = []
     later = 0
-    for row in rows:
+    for row in rows[:OPENED]:
         if row.urgency in ("U1", "U2"):
             apart.append((row, ("urgent",)))  # not opened: what is urgent is looked at by itself anyway
-            continue
-        if together and (_agreed(row) != _agreed(together[0]) or len(together) == release.MAX_BATCH):
-            later += 1
             continue
         held = session.get_one(tables.Draft, row.release)
         record, _ = release.load(desk, session, held)
         codes = release.singly(held, record)
         if codes:
             apart.append((row, codes))
+        elif together and (_agreed(row) != _agreed(together[0]) or len(together) == release.MAX_BATCH):
+            later += 1
         else:
             together.append(row)
+    later += max(0, len(rows) - OPENED)
     digest = package.batch_digest([row.digest for row in together])
     return Batch(tuple(together), digest, tuple(apart), later)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from broker.core.outcomes import OUTCOMES, WITHDRAW_REASONS
 from broker.desk import confirm, deliver, follow, timeline
 from broker.desk.follow import FollowUp
 from broker.errors import BrokerError, Conflict, NotFound, Refused
@@ -78,6 +79,8 @@ def _shown(visit: Visit, found: FollowUp, error: BrokerError | None = None) -> S
                 v for v in found.versions if v.state == "published" and v.deadline and v.deadline < visit.now
             ],
             "error": error,
+            "outcomes": OUTCOMES,
+            "reasons": WITHDRAW_REASONS,
         },
         status=409 if error else 200,
     )

@@ -11,7 +11,7 @@ from broker.core import explain
 from broker.core.clearing import unit_of
 from broker.core.explain import Change
 from broker.core.fields import field_of
-from broker.desk import escalate
+from broker.desk import escalate, worklist
 from broker.desk.draft import Request
 from broker.desk.escalate import Escalation, Look, NotDrafted, Recipient
 from broker.errors import BrokerError, Conflict, NotFound, Refused
@@ -133,7 +133,8 @@ def draft_all(visit: Visit, found: Escalation, partners: Sequence[str]) -> Answe
 
 def next_case(visit: Visit, but: UUID) -> str:
     """The next confirmed case that nobody drafted yet, or the work list: nobody has to look for it."""
-    following = escalate.next_undrafted(visit.session, but)
+    listed = worklist.section(visit.desk, visit.session, visit.actor, "to-draft", limit=2)
+    following = next((row.case_id for row in listed.rows if row.case_id != but), None)
     return "/desk/work" if following is None else f"/desk/cases/{following}/escalate"
 
 

@@ -53,7 +53,7 @@ def _send(visit: Visit, found: Urgency) -> Answer:
         order = replace(order, clear=clear)
         made = urgent.send(visit.desk, visit.session, visit.actor, found.case_id, order)
     said = visit.words("%(reference)s is on its way. Now ring the desk.", reference=made.reference)
-    return Go(f"/desk/urgent/{found.case_id}", said=said)
+    return Go(f"/desk/urgent/{found.case_id}?reason={reason}", said=said)
 
 
 def _call(visit: Visit, found: Urgency) -> Answer:
@@ -70,8 +70,8 @@ def _call(visit: Visit, found: Urgency) -> Answer:
         issue = Issue("who", "required", "name or badge of who answered")
         raise Refused("call-who", "write down who answered", (issue,))
     confirm.log_call(visit.desk, visit.session, visit.actor, found.case_id, reason, call)
-    said = visit.words("The call is logged.")
-    return Go(f"/desk/urgent/{found.case_id}", said=said)
+    path = f"/desk/urgent/{found.case_id}?reason={reason}"
+    return Go(path, said=visit.words("The call is logged."))
 
 
 def _preview(visit: Visit, found: Urgency, order: Order) -> Drafted:
@@ -95,6 +95,7 @@ def _shown(
             "desk": visit.desk.pack.urgent_desk,
             "pack": visit.desk.pack,
             "spelled": "" if sent is None else " ".join(sent.reference),
+            "reason": _reason(visit, found),
             "left": None if sent is None else sent.answer_by - now,
             "error": error,
             "issues": getattr(error, "issues", ()),
@@ -103,3 +104,11 @@ def _shown(
         },
         status=409 if isinstance(error, Conflict) else 400 if error else 200,
     )
+
+
+def _reason(visit: Visit, found: Urgency) -> str:
+    """The coded reason: from the form, the address, or the last call."""
+    said = visit.form.get("reason") or visit.query.get("reason")
+    if said not in found.reasons and found.calls:
+        said = found.calls[-1].reason_code
+    return said if said in found.reasons else ""

@@ -40,13 +40,13 @@ AXE = {
     "resultTypes": ["violations"],
 }
 TOO_WIDE = """() => {
-  const wide = document.documentElement.clientWidth;
+  const wide = document.documentElement.clientWidth, cut = ['auto', 'scroll', 'hidden'];
   if (document.documentElement.scrollWidth <= wide) return [];
-  const cut = ['auto', 'scroll', 'hidden'];
+  const out = (e) => e.getBoundingClientRect().right > wide + 1;
   const held = (e) => e && (cut.includes(getComputedStyle(e).overflowX) || held(e.parentElement));
   return [...document.querySelectorAll('body *')]
-    .filter((e) => e.getBoundingClientRect().right > wide + 1 && !held(e.parentElement))
-    .slice(0, 3).map((e) => e.outerHTML.slice(0, 120));
+    .filter((e) => out(e) && ![...e.children].some(out) && !held(e.parentElement))
+    .slice(0, 2).map((e) => e.outerHTML.slice(0, 160));
 }"""
 
 
@@ -163,7 +163,7 @@ def authenticator(watched: Watched) -> None:
     )  # fmt: skip
 
 
-def walk(watched: Watched, start: str, *, most: int = 60) -> Iterator[str]:
+def walk(watched: Watched, start: str, *, most: int = 200) -> Iterator[str]:
     """Every page that links lead to, each shape of address once; the browser stands on the page."""
     seen: set[str] = set()
     queue = [start]
@@ -176,7 +176,9 @@ def walk(watched: Watched, start: str, *, most: int = 60) -> Iterator[str]:
         answer = watched.page.goto(watched.url + path, wait_until="load")
         if answer is None or "text/html" not in answer.headers.get("content-type", ""):
             continue
-        assert answer.status < 400, f"{path} answers {answer.status}"
+        if answer.status >= 400:
+            watched.wrong.append(f"{path} answers {answer.status}")
+            continue
         yield path
         found = watched.page.eval_on_selector_all(
             "a[href]", "links => links.map(a => a.getAttribute('href'))"

@@ -58,4 +58,4 @@ def test_every_page_is_accessible_light_and_dark_and_narrow(
             watched.page.emulate_media(color_scheme="light")
             faults += [f"{path} at 320 px: {each}" for each in watched.too_wide()]
             watched.check_policy()
-        assert not faults, "\n".join(sorted(set(faults)))
+        watched.wrong += sorted(set(faults))

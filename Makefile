@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := .make/installed
+STAMP  := $(VENV)/installed
 STATE  ?= .state
 OUT    ?= demo-out
 JOBS   ?= 2
@@ -17,8 +17,10 @@ help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(STAMP): pyproject.toml requirements-dev.txt
-	@mkdir -p .make
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, and $(PYTHON) is not: make … PYTHON=python3.12"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "This Python cannot make a virtual environment (Debian and Ubuntu: package python3-venv)."; exit 1; }
 	@echo "Installing (pinned by hash) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -49,5 +51,5 @@ lock: ## Pin dependencies by hash (needs uv)
 	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.txt
 	uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev --no-emit-package referral-broker pyproject.toml -o requirements-dev.txt
 
-clean: ## Remove what the demo and the build leave
-	rm -rf $(OUT) bench-out .make build dist
+clean: ## Remove what the demo and the build leave (not .venv, not .state)
+	rm -rf $(OUT) bench-out build dist

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import feed, ledger, memory, notices, others, report, sealing, web
+from bench import feed, ledger, memory, notices, others, pages, report, sealing, web
 from bench.measure import Result
 from bench.options import Options
 
@@ -33,6 +33,7 @@ WORKLOADS: dict[str, Workload] = {
     "freetext": others.freetext,
     "register": others.register,
     "pdf": others.pdf,
+    "pages": pages.pages,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

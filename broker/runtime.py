@@ -20,6 +20,7 @@ from broker.auth.sessions import Life
 from broker.core.pack import load_pack
 from broker.desk.context import Desk
 from broker.errors import Misconfigured
+from broker.hosting import HostFolder
 from broker.sealing.keyring import Keyring
 from broker.sealing.vault import EpochKeys
 from broker.settings import Settings
@@ -116,6 +117,7 @@ def open_desk(
             random=secrets.token_bytes,
             epochs=EpochKeys(settings.keys, passphrase) if cases else None,
             keyring=Keyring.load(settings.keys, passphrase, purposes) if purposes else None,
+            hosts=HostFolder(settings.hosting) if settings.hosting is not None else None,
         )
 
 

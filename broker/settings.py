@@ -51,6 +51,13 @@ class Settings(BaseSettings):
         default=Path(".state/channels"),
         description="Folder with a JSON file (mode 0600) for each way out: mail relay, client certificates.",
     )
+    hosting: Path | None = Field(
+        default=None,
+        description=(
+            "Folder with host data (`networks.csv`, `cdns.csv`, `ipv4.json`, `ipv6.json`). Where it is set, "
+            "hosts are looked up again just before every notice to a provider."
+        ),
+    )
     issuer: str = Field(
         default="http://127.0.0.1:8350",
         description=(

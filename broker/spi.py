@@ -106,6 +106,8 @@ class AdapterInfo:
     needs: frozenset[str] = frozenset()
     """Field ids that `render` reads; the conformance suite holds it to that."""
     media_types: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    """Names that `ingest` takes as options, in the order in which a page asks for them."""
 
 
 @runtime_checkable
@@ -148,8 +150,8 @@ class DeliveryReceipt:
 class Undelivered(Exception):
     """It was not delivered, or nobody can tell. `code` is kebab-case and holds nothing the other side said.
 
-    `certain`: the other side surely did not take it. `again`: a later attempt may succeed. `answer`: what
-    came back, to be kept as evidence of the failure.
+    `certain`: the other side surely did not take it. `again`: a later attempt may succeed, or tell. `answer`:
+    what came back, to be kept as evidence of the failure.
     """
 
     def __init__(
@@ -160,6 +162,19 @@ class Undelivered(Exception):
         self.certain = certain
         self.again = again
         self.answer = answer
+
+
+class Progress(Protocol):
+    """What one delivery remembers from attempt to attempt: short texts by name, encrypted with the case.
+
+    For systems that take a delivery in steps. Not for the documents: those come again each time.
+    """
+
+    def load(self) -> Mapping[str, str]:
+        """What was saved last; empty before."""
+
+    def save(self, values: Mapping[str, str]) -> None:
+        """Replaces it. When this returns it outlives a kill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +189,7 @@ class Line:
     reference: str
     language: Language
     at: datetime
+    progress: Progress
     reply_url: str | None = None
 
 
@@ -191,7 +207,8 @@ class Delivers(Protocol):
 @runtime_checkable
 class Connects(Protocol):
     """The registered half of a delivering adapter. `repeatable`: sending the same key again is harmless,
-    because the other system knows it; without it an attempt that was cut off is never repeated by itself."""
+    because the other system knows it, or because `Line.progress` tells how far it came; without it an
+    attempt that was cut off is never repeated by itself."""
 
     info: AdapterInfo
     repeatable: bool
@@ -256,6 +273,7 @@ __all__ = [
     "Line",
     "MinimisedReferral",
     "Party",
+    "Progress",
     "ReadsReports",
     "ReadsReturns",
     "Refused",

@@ -52,7 +52,9 @@ _FREE = frozenset(
         "hash",
         "ip",
         "isp",
+        "label",
         "latitude",
+        "lists",
         "location_clues",
         "longitude",
         "media_pointer",
@@ -61,6 +63,7 @@ _FREE = frozenset(
         "organisation",
         "page_url",
         "password",
+        "payment_methods",
         "payment_ref",
         "phone",
         "platform",
@@ -83,7 +86,7 @@ _FREE = frozenset(
         "value",
     }
 )
-"""Member names whose string value is free. Codes, dates and small numbers hold no canary (ruling 28)."""
+"""Member names whose string value is free. Enums, dates and small numbers hold no canary (ruling 28)."""
 
 _OFFENCE = {
     "content_report": "csam_dissemination",
@@ -313,13 +316,19 @@ class Builder:
                 "longitude": f"4.{self.digits(f'{name}-lon', 7)}",
                 "original_at": AT,
             },
-            "known_status": {"status": self.choices.one(["new", "known", "unknown"]), "match": "none"},
+            "known_status": {
+                "status": self.choices.one(["new", "known", "unknown"]),
+                "match": "none",
+                "lists": [f"list-{self.token(f'{name}-list')}"],
+            },
             "synthetic_flag": self.choices.one(["real", "suspected_ai", "unknown"]),
             "seen": {"first": moment, "last": {**moment, "at": LATER}},
             "human_viewed": {"viewed": True, "by_org": f"Synthetic Org {self.token(f'{name}-viewed')}"},
             "publicly_available": self.choices.one(["open", "login", "onion"]),
             "orb_ref": f"orb-{self.token(f'{name}-orb')}",
-            "labels": [{"scheme": "UCS", "version": "v3", "label": "severity-a"}],
+            "labels": [
+                {"scheme": "UCS", "version": "v3", "label": f"severity-{self.token(f'{name}-label')}"}
+            ],
             "baseline": self.choices.one(["baseline", "national"]),
             "evaluation": {"source": "A", "info": "1"},
             "self_generated": {"self_generated": "no", "modelling": "unknown"},
@@ -349,7 +358,10 @@ class Builder:
             "last_check": {"online": True, "at": LATER},
             "cdn": {"is_cdn": False, "provider": f"Synthetic Edge {self.token(f'{name}-edge')}"},
             "referrer": f"https://{self.token(f'{name}-referrer')}.example/",
-            "commerce": {"commerciality": "commercial", "payment_methods": ["card", "voucher"]},
+            "commerce": {
+                "commerciality": "commercial",
+                "payment_methods": ["card", f"voucher-{self.token(f'{name}-voucher')}"],
+            },
             "credentials": {
                 "username": f"user-{self.token(f'{name}-user')}",
                 "password": f"test-{self.token(f'{name}-pass')}",

@@ -101,7 +101,7 @@ def drafted(house: House, case_id: UUID, to: str, **request: Any) -> draft.Draft
             raise
     with unit_of_work(desk.db) as session:
         seen = draft.preview(desk, session, analyst, wanted)
-    clear = {pointer: after for pointer, (_, after) in seen.composition.minimised.masked.items()}
+    clear = {at: text.after for at, text in seen.composition.minimised.masked.items()}
     with unit_of_work(desk.db) as session:
         return draft.draft(desk, session, analyst, replace(wanted, clear={**clear, **wanted.clear}))
 

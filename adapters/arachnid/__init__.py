@@ -33,6 +33,7 @@ class Arachnid:
             "text/csv",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         ),
+        options=tuple(dict.fromkeys((*OPTIONS, *orb.OPTIONS))),
     )
 
     def ingest(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[CaseDraft]:

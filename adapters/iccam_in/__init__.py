@@ -31,6 +31,7 @@ class IccamIn:
         version="v3",
         tried_live=False,
         media_types=("application/json",),
+        options=("country",),
     )
 
     def ingest(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[CaseDraft]:

@@ -1,12 +1,12 @@
 """Why a delivery did not come about: a code, and whether trying again can help.
 
-Texts of the other side are never repeated, since they may quote what was sent; its request id is, since
-its support asks for it.
+Texts of the other side are never in a code, since they may quote what was sent; they are kept as evidence,
+under its request id, which its support asks for.
 """
 
 from __future__ import annotations
 
-from broker.spi import Issue, Refused
+from broker.spi import DeliveryReceipt, Undelivered
 
 CODES = {
     1000: "server-error",
@@ -33,17 +33,24 @@ NO_SUCH_REPORT, RETRACTED, FINISHED = 5001, 5101, 5102
 _PASSING = frozenset({1000, 1100, 1110, 1111, 1300})
 
 
-class Undelivered(Refused):
-    """Nothing is delivered, or nothing can be proven. `retry` says whether the same call may succeed."""
+def failed(
+    rule: str, *, certain: bool = True, again: bool = False, answer: DeliveryReceipt | None = None
+) -> Undelivered:
+    """`certain`: this call was surely not acted on."""
+    return Undelivered(f"ncmec-{rule}", certain=certain, again=again, answer=answer)
 
-    def __init__(self, rule: str, message: str, *, retry: bool, where: str = "", hint: str = "") -> None:
-        super().__init__(f"ncmec-{rule}", message, (Issue(where, rule, message),), hint)
-        self.retry = retry
+
+def answered(code: int, answer: DeliveryReceipt) -> Undelivered:
+    """What a response code other than 0 means. After a server error nobody knows what was done."""
+    passing = code in _PASSING
+    return failed(CODES.get(code, "unknown-code"), certain=not passing, again=passing, answer=answer)
 
 
-def answered(code: int, where: str, request_id: str) -> Undelivered:
-    """What a response code other than 0 means."""
-    rule = CODES.get(code, "unknown-code")
-    message = f"the CyberTipline answered {code} ({rule.replace('-', ' ')})"
-    hint = f"Request-ID {request_id}" if request_id else ""
-    return Undelivered(rule, message, retry=code in _PASSING, where=where, hint=hint)
+def sure(doubtful: Undelivered) -> Undelivered:
+    """The same, before anything could be finished: an open report is not delivered."""
+    return Undelivered(doubtful.code, certain=True, again=doubtful.again, answer=doubtful.answer)
+
+
+def unsure(known: Undelivered) -> Undelivered:
+    """The same, after `finish` was asked for once without an answer."""
+    return Undelivered(known.code, certain=False, again=known.again, answer=known.answer)

@@ -7,13 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from adapters.ncmec.errors import Undelivered
+from adapters.ncmec.errors import failed
 from adapters.ncmec.tree import Node, NotXml, read, write
 from broker.spi import Document
 
 MAX_SHEET = 256 * 1024
+LETTER = "withdrawal.txt"
 
 _SHEET = re.compile(r"item-(\d{1,6})\.txt")
+_OWN = re.compile(r"report\.xml|item-\d{1,6}\.txt|filedetails-\d{1,6}\.xml")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -36,15 +38,19 @@ class Parcel:
 
 
 def parcel(documents: Sequence[Document], *, with_sheets: bool) -> Parcel:
-    """Raises `Undelivered` where the documents are not those of this adapter, or not text."""
-    held = {document.name: document for document in documents}
-    if len(held) != len(documents) or "report.xml" not in held:
-        raise Undelivered("no-report", "there is no report among the documents", retry=False)
-    for document in documents:
+    """Of all documents of a release those of this adapter. Raises `Undelivered` where they are not whole, or
+    not text; a withdrawal is a letter to the staff and does not go this way."""
+    own = [document for document in documents if _OWN.fullmatch(document.name)]
+    held = {document.name: document for document in own}
+    if not own and any(document.name == LETTER for document in documents):
+        raise failed("withdrawal-by-letter")
+    if len(held) != len(own) or "report.xml" not in held:
+        raise failed("no-report")
+    for document in own:
         _only_text(document)
     report = held["report.xml"].content
     if _tree(report).name != "report":
-        raise Undelivered("no-report", "the report is not a report", retry=False)
+        raise failed("no-report")
     sheets = tuple(_sheet(n, held) for n in _numbers(held)) if with_sheets else ()
     digest = hashlib.sha256(hashlib.sha256(report).digest())
     for sheet in sheets:
@@ -70,10 +76,10 @@ def _numbers(held: dict[str, Document]) -> list[int]:
 def _sheet(number: int, held: dict[str, Document]) -> SheetFile:
     about = held.get(f"filedetails-{number}.xml")
     if about is None:
-        raise Undelivered("no-details", "a text sheet has no details", retry=False)
+        raise failed("no-details")
     tree = _tree(about.content)
     if tree.name != "fileDetails":
-        raise Undelivered("no-details", "the details are not file details", retry=False)
+        raise failed("no-details")
     name = f"item-{number}.txt"
     return SheetFile(name, held[name].content, tree)
 
@@ -87,11 +93,11 @@ def _only_text(document: Document) -> None:
         text = "\0"
     small = document.media_type == "text/xml" or len(content) <= MAX_SHEET
     if document.media_type not in {"text/xml", "text/plain"} or _CONTROL.search(text) or not small:
-        raise Undelivered("text-only", "only text is ever sent", retry=False)
+        raise failed("text-only")
 
 
 def _tree(content: bytes) -> Node:
     try:
         return read(content)
     except NotXml:
-        raise Undelivered("not-xml", "a document is not well-formed", retry=False) from None
+        raise failed("not-xml") from None

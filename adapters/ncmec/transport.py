@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from adapters.ncmec.errors import Undelivered
+from adapters.ncmec.errors import answered, failed
 from adapters.ncmec.tree import MAX_BYTES, Node, NotXml, read
+from broker.spi import DeliveryReceipt, Undelivered
 
 HOSTS = frozenset({"report.cybertip.org", "exttest.cybertip.org"})
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+TIMEOUT = 30.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_UNAUTHORISED, _SERVER_ERROR = 401, 500
+_OK, _UNAUTHORISED, _SERVER_ERROR = 200, 401, 500
 
 
 def checked_base(url: str, hosts: frozenset[str] = HOSTS) -> str:
@@ -36,7 +37,7 @@ def checked_base(url: str, hosts: frozenset[str] = HOSTS) -> str:
     known = parts.scheme == "https" and host in hosts and port in {None, 443}
     local = parts.scheme in {"http", "https"} and _is_loopback(host)
     if not (plain and (known or local)):
-        raise Undelivered("base-url", "the base URL is neither a known https host nor loopback", retry=False)
+        raise failed("base-url")
     return url.rstrip("/")
 
 
@@ -61,9 +62,19 @@ class Answer:
         """The text of a child of the root, stripped."""
         return next(iter(self.root.texts(name)), "").strip()
 
+    def good(self) -> Answer:
+        """This answer, where it says 0. Raises `Undelivered`."""
+        if self.code != 0:
+            raise self.refusal()
+        return self
+
+    def refusal(self) -> Undelivered:
+        """What its code means, with the answer as evidence."""
+        return answered(self.code, DeliveryReceipt(self.body, self.media_type, self.request_id))
+
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Wire:
     """Credentials and a client; never follows a redirect and never reads the environment."""
 
     base: str
@@ -71,31 +82,32 @@ class Line:
     password: str = field(repr=False)
     transport: httpx.BaseTransport | None = None
     hosts: frozenset[str] = HOSTS
+    timeout: float = TIMEOUT
 
     def get(self, path: str) -> Answer:
         """A call without a body."""
-        return self._meant(path, self._exchange("GET", path))
+        return _meant(self._exchange("GET", path))
 
     def raw(self, path: str) -> bytes:
         """A body that is no response document: the schema file."""
         response = self._exchange("GET", path)
         if response.status_code != httpx.codes.OK:
-            raise Undelivered("unexpected-answer", "the server did not give the file", retry=True, where=path)
+            raise failed("unexpected-answer", again=True)
         return response.content
 
     def xml(self, path: str, content: bytes) -> Answer:
         """One document."""
         headers = {"Content-Type": "text/xml; charset=utf-8"}
-        return self._meant(path, self._exchange("POST", path, content=content, headers=headers))
+        return _meant(self._exchange("POST", path, content=content, headers=headers))
 
     def form(self, path: str, values: Mapping[str, str]) -> Answer:
         """A form, as `finish` and `retract` want it."""
-        return self._meant(path, self._exchange("POST", path, data=dict(values)))
+        return _meant(self._exchange("POST", path, data=dict(values)))
 
     def file(self, path: str, values: Mapping[str, str], name: str, content: bytes) -> Answer:
         """A form with one text file."""
         part = {"file": (name, content, "text/plain; charset=utf-8")}
-        return self._meant(path, self._exchange("POST", path, data=dict(values), files=part))
+        return _meant(self._exchange("POST", path, data=dict(values), files=part))
 
     def _exchange(self, method: str, path: str, **body: object) -> httpx.Response:
         base = checked_base(self.base, self.hosts)
@@ -103,7 +115,7 @@ class Line:
             with (
                 httpx.Client(
                     auth=(self.username, self.password),
-                    timeout=TIMEOUT,
+                    timeout=self.timeout,
                     headers={"Accept-Encoding": "identity"},
                     follow_redirects=False,
                     trust_env=False,
@@ -116,37 +128,34 @@ class Line:
                 for piece in response.iter_bytes():
                     content += piece
                     if len(content) > MAX_BYTES:
-                        raise Undelivered("answer-too-big", "the answer is too big", retry=True, where=path)
+                        raise failed("answer-too-big", certain=False, again=True)
                 return httpx.Response(response.status_code, headers=_kept(response), content=content)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise failed("unreachable", again=True) from None
         except httpx.HTTPError:
-            raise Undelivered(
-                "no-answer", "the CyberTipline gave no answer", retry=True, where=path
-            ) from None
+            raise failed("no-answer", certain=False, again=True) from None
 
-    def _meant(self, path: str, response: httpx.Response) -> Answer:
-        """The response code in the body decides; HTTP status only where there is no such body."""
-        request_id = response.headers.get("Request-ID", "")
-        request_id = request_id if _REQUEST_ID.fullmatch(request_id) else ""
-        try:
-            root = read(response.content)
-            code = int(next(iter(root.texts("responseCode")), "").strip())
-        except (NotXml, ValueError):
-            raise self._unmeant(path, response.status_code, request_id) from None
-        media_type = response.headers.get("Content-Type", "text/xml").partition(";")[0].strip()
-        return Answer(code, response.content, media_type, request_id, root)
 
-    def _unmeant(self, path: str, status: int, request_id: str) -> Undelivered:
-        hint = f"Request-ID {request_id}" if request_id else ""
-        if status == _UNAUTHORISED:
-            return Undelivered(
-                "authentication-required",
-                "the CyberTipline refused the credentials",
-                retry=False,
-                where=path,
-                hint=hint,
-            )
-        message = f"the CyberTipline answered HTTP {status} without a response document"
-        return Undelivered("unexpected-answer", message, retry=status >= _SERVER_ERROR, where=path, hint=hint)
+def _meant(response: httpx.Response) -> Answer:
+    """The response code in the body decides; HTTP status only where there is no such body."""
+    request_id = response.headers.get("Request-ID", "")
+    request_id = request_id if _REQUEST_ID.fullmatch(request_id) else ""
+    media_type = response.headers.get("Content-Type", "text/xml").partition(";")[0].strip()
+    try:
+        root = read(response.content)
+        code = int(next(iter(root.texts("responseCode")), "").strip())
+    except (NotXml, ValueError):
+        kept = DeliveryReceipt(response.content, media_type, request_id)
+        raise _unmeant(response.status_code, kept) from None
+    return Answer(code, response.content, media_type, request_id, root)
+
+
+def _unmeant(status: int, kept: DeliveryReceipt) -> Undelivered:
+    if status == _UNAUTHORISED:
+        return failed("authentication-required", answer=kept)
+    broken = status >= _SERVER_ERROR
+    # A success that says nothing may have been one.
+    return failed("unexpected-answer", certain=not broken and status != _OK, again=broken, answer=kept)
 
 
 @cache

@@ -28,6 +28,7 @@ class ScartCsv:
         version="scart-2024-05",
         tried_live=False,
         media_types=("text/csv",),
+        options=OPTIONS,
     )
 
     def ingest(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[CaseDraft]:

@@ -6,10 +6,9 @@ See docs/adapters/secure_mail.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-from adapters.secure_mail import body, envelope, letter, relay, reports
+from adapters.secure_mail import body, envelope, letter
 from broker.spi import (
     AdapterInfo,
     DeliveryReceipt,
@@ -22,8 +21,8 @@ from broker.spi import (
     Report,
     Undelivered,
 )
+from broker.spi_out import address_issues, hand_over, read_report
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}")
 _MEMBERS = frozenset({"address", "certificate"})
 
 
@@ -49,7 +48,7 @@ class Connected:
             raise Undelivered("certificate-expired", certain=True)
 
     def _hand_over(self, message: bytes, envelope_id: str) -> DeliveryReceipt:
-        return relay.hand_over(self._line.house, str(self._line.endpoint["address"]), message, envelope_id)
+        return hand_over(self._line.house, str(self._line.endpoint["address"]), message, envelope_id)
 
 
 class SecureMail:
@@ -83,10 +82,7 @@ class SecureMail:
 
     def endpoint_issues(self, endpoint: Mapping[str, Json]) -> Sequence[Issue]:
         """An address and the certificate it is encrypted to."""
-        issues = envelope.certificate_issues(endpoint.get("certificate"))
-        address = endpoint.get("address")
-        if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
-            issues.append(Issue("/address", "address", "must be one plain mail address"))
+        issues = envelope.certificate_issues(endpoint.get("certificate")) + address_issues(endpoint)
         if set(endpoint) - _MEMBERS:
             issues.append(Issue("", "unknown-member", "has a member that is not known"))
         return issues
@@ -97,7 +93,7 @@ class SecureMail:
 
     def read_report(self, content: bytes) -> Report:
         """See `spi.ReadsReports.read_report`."""
-        return reports.read(content)
+        return read_report(content)
 
 
 adapter = SecureMail()

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
 
 from adapters.secure_mail import envelope
 from adapters.secure_mail.body import NAME
 from adapters.secure_mail.words import WORDS
 from broker.spi import Document, Line
+from broker.spi_out import outside
 
 
 def write(line: Line, documents: Sequence[Document], key: str) -> bytes:
     """The whole message as it goes over the wire, encrypted to the pinned certificate.
 
-    Subject, headers and outer file name hold the reference at most; Message-ID is made of `key`, so that a
-    second copy could be told from a second message.
+    Subject, headers and outer file name hold the reference at most.
     """
     text = next((d.content.decode() for d in documents if d.name == NAME), "")
     inner = EmailMessage(policy=SMTP)
@@ -38,13 +37,7 @@ def retraction(line: Line, key: str) -> bytes:
 
 def around(line: Line, inner: EmailMessage, key: str) -> bytes:
     """The S/MIME envelope (RFC 8551) around a message."""
-    sender = str(line.house["from"])
-    outer = EmailMessage(policy=SMTP)
-    outer["From"], outer["To"] = sender, str(line.endpoint["address"])
-    outer["Subject"] = line.reference
-    outer["Date"] = format_datetime(line.at)
-    outer["Message-ID"] = message_id(sender, key)
-    outer["Auto-Submitted"] = "auto-generated"
+    outer = outside(line, key)
     outer.set_content(
         envelope.seal(inner.as_bytes(), str(line.endpoint["certificate"])),
         maintype="application",
@@ -53,11 +46,6 @@ def around(line: Line, inner: EmailMessage, key: str) -> bytes:
         filename="smime.p7m",
     )
     return outer.as_bytes()
-
-
-def message_id(sender: str, key: str) -> str:
-    """`<key@domain of the sender>`."""
-    return f"<{key}@{sender.rpartition('@')[2]}>"
 
 
 def _reply(line: Line) -> str:

@@ -28,6 +28,7 @@ class Tabular:
         version="broker-mapping/1",
         tried_live=False,
         media_types=("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        options=OPTIONS,
     )
 
     def ingest(self, content: bytes, *, options: Mapping[str, str]) -> Sequence[CaseDraft]:

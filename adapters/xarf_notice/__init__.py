@@ -7,13 +7,24 @@ does not say which of them its addressee is. See docs/adapters/xarf_notice.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from adapters.xarf_notice import checks, letter
+from adapters.xarf_notice import checks, letter, mail
 from adapters.xarf_notice.facts import Facts, Target, applies, gather
 from adapters.xarf_notice.plan import NEEDS
 from adapters.xarf_notice.xarf import VERSION, Reports, reports
-from broker.spi import AdapterInfo, Document, Finding, Json, MinimisedReferral
+from broker.spi import (
+    AdapterInfo,
+    DeliveryReceipt,
+    Document,
+    Finding,
+    Issue,
+    Json,
+    Line,
+    MinimisedReferral,
+    Report,
+)
+from broker.spi_out import address_issues, hand_over, read_report
 
 JSON = "application/json"
 _NAMES: dict[Target, tuple[str, str]] = {
@@ -23,8 +34,30 @@ _NAMES: dict[Target, tuple[str, str]] = {
 }
 
 
+class Connected:
+    """One notice to one abuse contact. Implements `spi.Delivers`."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def send(self, documents: Sequence[Document], *, key: str) -> DeliveryReceipt:
+        """See `spi.Delivers.send`; the receipt proves submission only."""
+        return self._hand_over(mail.write(self._line, documents, key), key)
+
+    def retract(self, remote_reference: str, *, key: str) -> DeliveryReceipt:
+        """A mail that the notice is withdrawn; what was done meanwhile they answer themselves."""
+        del remote_reference
+        return self._hand_over(mail.retraction(self._line, key), f"{key}.retract")
+
+    def _hand_over(self, message: bytes, envelope_id: str) -> DeliveryReceipt:
+        return hand_over(self._line.house, str(self._line.endpoint["address"]), message, envelope_id)
+
+
 class XarfNotice:
-    """Implements `spi.Renders` for one kind of addressee."""
+    """Implements `spi.Renders`, `spi.Connects` and `spi.ReadsReports` for one kind of addressee."""
+
+    repeatable = False
+    """As with every mail: one that was sent cannot be told from one that was not."""
 
     def __init__(self, target: Target) -> None:
         name, title = _NAMES[target]
@@ -32,7 +65,7 @@ class XarfNotice:
         self.info = AdapterInfo(
             name=name,
             title=title,
-            speaks=f"XARF {VERSION} content/csam; notice under Article 16 of Regulation (EU) 2022/2065",
+            speaks=f"XARF {VERSION} content/csam by SMTP; notice under Art. 16 of Regulation (EU) 2022/2065",
             version="1",
             tried_live=False,
             needs=NEEDS,
@@ -56,6 +89,19 @@ class XarfNotice:
         facts = gather(referral, self.target)
         made = reports(referral, facts) if applies(referral) else Reports({}, ())
         return tuple(checks.lint(referral, documents, facts, made))
+
+    def endpoint_issues(self, endpoint: Mapping[str, Json]) -> Sequence[Issue]:
+        """The abuse contact's address."""
+        unknown = [Issue("", "unknown-member", "has a member that is not known")]
+        return [*address_issues(endpoint), *(unknown if set(endpoint) - {"address"} else ())]
+
+    def connect(self, line: Line) -> Connected:
+        """See `spi.Connects.connect`."""
+        return Connected(line)
+
+    def read_report(self, content: bytes) -> Report:
+        """See `spi.ReadsReports.read_report`."""
+        return read_report(content)
 
 
 def _locations(referral: MinimisedReferral, facts: Facts, names: dict[str, str]) -> Json:

@@ -33,5 +33,5 @@ class Answer(Body):
     case_reference: Annotated[
         str | None, Field(pattern=r"^[A-Za-z0-9./_ -]{1,64}$", examples=["BR.55.99.000001/2026"])
     ] = None
-    gaps: Annotated[list[Annotated[str, Field(pattern=r"^Q\d\d$")]], Field(max_length=30)] = []
+    gaps: Annotated[list[Annotated[str, Field(pattern=r"^Q(0[1-9]|[12]\d|30)$")]], Field(max_length=30)] = []
     suggest: Annotated[str | None, Field(pattern=r"^[A-Z]{2,3}$", description="Whose it is, for O72.")] = None

@@ -10,9 +10,11 @@ from uuid import UUID
 
 import typer
 from rich.progress import track
+from sqlmodel import col, select
 
-from broker.cli.console import Json, acting, desk, err, out, reported, show, show_error
+from broker.cli.console import Json, acting, desk, err, out, reported, show, show_error, show_rows
 from broker.core import case as core_case
+from broker.core.confirmation import Claim
 from broker.desk import casefile, confirm, intake
 from broker.desk import route as desk_route
 from broker.errors import BrokerError
@@ -169,7 +171,7 @@ def case_show(
     counts = {
         name: len(found.data.get(name, {})) for name in ("items", "locations", "persons", "events", "victims")
     }
-    names = [f"{c.kind} about {', '.join(c.about) or 'the case'}" for c in claims]
+    names = [f"{c.kind} about {', '.join(c.about) or 'the case'} ({_count(c)})" for c in claims]
     result = {
         "case": str(case_id),
         "version": version,
@@ -177,7 +179,7 @@ def case_show(
         "state": file.state,
         "urgency": file.urgency,
         "holds": counts,
-        "claims": [{"kind": c.kind, "about": list(c.about)} for c in claims],
+        "claims": [{"kind": c.kind, "about": list(c.about), "verdicts": _count(c)} for c in claims],
         "routes": proposal,
     }
     holds = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
@@ -190,6 +192,40 @@ def case_show(
     if proposal is not None and not as_json:
         for line in desk_route.in_words(proposal):
             out.print(line)
+
+
+def _count(claim: Claim) -> str:
+    """How many said yes, and how many no; not who."""
+    yes = sum(verdict.says for verdict in claim.verdicts)
+    no = len(claim.verdicts) - yes
+    return f"{yes} yes" + (f", {no} no" if no else "")
+
+
+@case.command("list")
+@reported
+def case_list(
+    state: Annotated[str | None, typer.Option(help="Only cases in this state, such as draft.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The newest 200 cases by id, with kind, urgency and state; nothing of what they hold."""
+    query = select(tables.CaseFile).order_by(col(tables.CaseFile.created_at).desc()).limit(200)
+    if state is not None:
+        query = query.where(col(tables.CaseFile.state) == state)
+    with desk() as d:
+        acting(d).needs("analyst", "releaser", "dpo")
+        with unit_of_work(d.db) as session:
+            rows = [
+                {
+                    "case": str(row.id),
+                    "kind": row.kind,
+                    "urgency": row.urgency,
+                    "state": row.state,
+                    "version": row.current_version,
+                    "taken_in": f"{row.created_at:%Y-%m-%dT%H:%M:%SZ}",
+                }
+                for row in session.exec(query)
+            ]
+    show_rows(rows, as_json, "Cases")
 
 
 @case.command("schema")

@@ -21,12 +21,12 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from broker import auth
 from broker.auth import Actor
 from broker.desk.context import Desk
-from broker.errors import BrokerError, Forbidden, Misconfigured, Refused
+from broker.errors import BrokerError, Conflict, Forbidden, Misconfigured, Refused
 from broker.runtime import open_desk, session_life
 from broker.settings import Settings
 from broker.store.engine import unit_of_work
@@ -67,6 +67,12 @@ def reported(function: Callable[P, R]) -> Callable[P, R]:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             show_error(Misconfigured("file", f"{error.strerror or 'a file cannot be used'}{where}".lower()))
+        except IntegrityError as error:  # a guard of the database that no check before it has words for
+            diagnosis = getattr(error.orig, "diag", None)
+            rule = getattr(diagnosis, "constraint_name", None) or "a guard"
+            show_error(
+                Conflict("database-rule", f"the database does not allow it ({rule}); nothing was stored")
+            )
         except (psycopg.OperationalError, OperationalError):
             hint = "check BROKER_DATABASE_URL, the role's password and the server"
             show_error(Misconfigured("database", "the database cannot be reached", hint))

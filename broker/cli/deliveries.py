@@ -230,12 +230,17 @@ def delivery_report(
 
 @delivery.command("retry")
 @reported
-def delivery_retry(delivery_id: Delivery) -> None:
+def delivery_retry(
+    delivery_id: Delivery,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="From the first step: after `ncmec-finish-unknown`, and a call.")
+    ] = False,
+) -> None:
     """Queue a failed delivery again. With `outcome-unknown` the partner may get it twice: call first."""
-    with desk() as d:
+    with desk(cases=anew) as d:
         actor = acting(d)
         with unit_of_work(d.db) as session:
-            deliver.retry(d, session, actor, delivery_id)
+            deliver.retry(d, session, actor, delivery_id, anew=anew)
     out.print("Queued again.")
 
 

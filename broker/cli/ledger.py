@@ -11,8 +11,8 @@ from uuid import UUID
 import typer
 
 from broker.cli.console import Json, acting, desk, reported, show
+from broker.desk import authenticity, retain
 from broker.desk import export as desk_export
-from broker.desk import retain
 from broker.desk.register import RegisterFilter
 from broker.jobs import note_checker
 from broker.store import ledger_verify
@@ -21,7 +21,7 @@ from broker.store.engine import unit_of_work
 register = typer.Typer(
     help="The register of disclosures: payload-free, survives erasure.", no_args_is_help=True
 )
-ledger = typer.Typer(help="The ledger: verify it, show its head.", no_args_is_help=True)
+ledger = typer.Typer(help="The ledger: recompute it from its leaves.", no_args_is_help=True)
 
 
 @register.command("export")
@@ -74,6 +74,8 @@ def ledger_verify_command(as_json: Json = False) -> None:
         check_note = note_checker(d)
         with d.db.connect("app") as conn:
             report = ledger_verify.verify_all(conn, check_note)
+        with unit_of_work(d.db) as session:
+            authenticity.remember(d, session, report, "command")
     show(report.as_json(), as_json, report.words())
     if not report.ok:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ import typer
 from broker.cli import adapters as adapter_commands
 from broker.cli import bulk, cases, deliveries, ledger, operate, parties, partner_side, people, referrals
 from broker.cli import holds as hold_commands
+from broker.cli import parallel as parallel_commands
 
 HELP = """\
 Structured, signed, minimised referrals from a hotline to the authorities.
@@ -37,6 +38,7 @@ app.add_typer(parties.agreement, name="agreement")
 app.add_typer(partner_side.partner_keys, name="partner-keys")
 app.add_typer(cases.case, name="case")
 app.add_typer(bulk.bulk, name="bulk")
+app.add_typer(parallel_commands.parallel, name="parallel")
 app.add_typer(referrals.referral, name="referral")
 app.add_typer(ledger.register, name="register")
 app.add_typer(ledger.ledger, name="ledger")

@@ -20,6 +20,7 @@ from broker.desk import retain
 from broker.observe import configure
 from broker.runtime import open_database, open_desk
 from broker.sealing.keyring import PURPOSES, Keyring
+from broker.sealing.trust import Trust
 from broker.sealing.vault import EpochKeys
 from broker.settings import Settings
 from broker.store import tables
@@ -52,7 +53,7 @@ def db_roles(
 def keys_init(as_json: Json = False) -> None:
     """Make the key folder with one active key for each purpose and this month's epoch key.
 
-    Compare the thumbprints that are printed with what partners pin at onboarding.
+    `broker keys trust` then writes what partners pin, with the thumbprints to compare.
     """
     settings = Settings()
     settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -94,11 +95,16 @@ def keys_list(as_json: Json = False) -> None:
 
 @keys.command("trust")
 @reported
-def keys_trust(folder: Path) -> None:
-    """Write the trust folder that partners pin: public keys, ledger key, document root."""
+def keys_trust(folder: Path, as_json: Json = False) -> None:
+    """Write the trust folder that partners pin: public keys, ledger key, document root.
+
+    Partners compare what is printed with what `broker thumbprints` shows them.
+    """
     settings = Settings()
     Keyring.load(settings.keys, settings.passphrase(), ()).export_trust(folder, settings.origin)
-    out.print(f"Trust folder written: {folder}")
+    found = Trust.load(folder).thumbprints()
+    words = "\n".join(f"  {kid}  {thumbprint}" for kid, thumbprint in found.items())
+    show({"folder": str(folder), "thumbprints": found}, as_json, f"Trust folder written: {folder}\n{words}")
 
 
 @keys.command("rotate")

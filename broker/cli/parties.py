@@ -16,7 +16,6 @@ from broker.cli.people import PasswordFile, password_from
 from broker.core import canonical
 from broker.desk import agreements
 from broker.desk import partners as desk_partners
-from broker.errors import Refused
 from broker.store import tables
 from broker.store.engine import unit_of_work
 
@@ -112,7 +111,7 @@ def partner_person_list(
 @partner.command("list")
 @reported
 def partner_list(as_json: Json = False) -> None:
-    """Partners with class, country and state."""
+    """Partners with name, class, country and state."""
     with desk() as d:
         acting(d)
         with unit_of_work(d.db) as session:
@@ -121,6 +120,7 @@ def partner_list(as_json: Json = False) -> None:
         [
             {
                 "id": p.id,
+                "name": p.name,
                 "class": p.recipient_class,
                 "country": p.country,
                 "language": p.language,
@@ -249,20 +249,29 @@ def agreement_suspend(
     show({}, False, "Resumed." if resume else "Suspended.")
 
 
+@agreement.command("list")
+@reported
+def agreement_list(partner_id: str, as_json: Json = False) -> None:
+    """Versions of a partner's agreement, and proposals that wait for their second approval."""
+    with desk() as d:
+        acting(d)
+        with unit_of_work(d.db) as session:
+            rows = agreements.listed(session, partner_id)
+    show_rows(rows, as_json, f"Agreements of {partner_id}")
+
+
 @agreement.command("show")
 @reported
 def agreement_show(
     partner_id: str,
     version: Annotated[int | None, typer.Option(help="Which version; absent: the newest.")] = None,
+    digest: Annotated[
+        str | None, typer.Option(help="The proposal or version with this digest: what you would approve.")
+    ] = None,
 ) -> None:
-    """The body of a version (the newest by default), as JSON."""
+    """The body of a version (the newest by default) or of a proposal, as JSON."""
     with desk() as d:
         acting(d)
         with unit_of_work(d.db) as session:
-            query = select(tables.Agreement).where(col(tables.Agreement.partner_id) == partner_id)
-            if version is not None:
-                query = query.where(col(tables.Agreement.version) == version)
-            row = session.exec(query.order_by(col(tables.Agreement.version).desc())).first()
-    if row is None:
-        raise Refused("agreement", "this partner has no such agreement")
-    sys.stdout.write(json.dumps(row.body, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+            body = agreements.body_of(session, partner_id, version=version, digest=digest)
+    sys.stdout.write(json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True) + "\n")

@@ -19,6 +19,7 @@ from broker.core.outcomes import OUTCOMES
 from broker.errors import Refused
 from broker.sealing import verify as offline
 from broker.sealing.package import Check
+from broker.sealing.receipts import registered_keys
 from broker.sealing.trust import Trust
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def partner_keys_new(
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands that stand alone."""
-    for function in (pull, open_, verify, redact, read, answer, doctor):
+    for function in (pull, open_, verify, redact, read, answer, doctor, thumbprints):
         app.command(function.__name__.rstrip("_"))(function)
 
 
@@ -105,37 +106,52 @@ def open_(
     keys: KeysDir,
     trust: TrustDir,
     passphrase_file: Passphrase = None,
-    apart: Annotated[bool, typer.Option("--apart", help="Open what is sealed apart too.")] = False,
+    apart: Annotated[
+        bool, typer.Option("--apart", help="Open what is sealed apart too, also of a release that is open.")
+    ] = False,
+    release: Annotated[list[str] | None, typer.Option(help="Only this release; may be repeated.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Decrypt and verify stored referrals; needs no network."""
-    from broker.client.folder import Folder
-    from broker.client.open import is_open, open_release
+    from broker.client.stored import open_stored
 
     held, pinned = _keys(keys, passphrase_file), Trust.load(trust)
-    store = Folder(folder, partner)
-    opened = 0
-    with store.locked():
-        for place in store.releases():
-            if not is_open(place):
-                open_release(store, place.name, held, pinned, partner=partner, with_apart=apart)
-                opened += 1
-    out.print(f"{opened} opened and verified. The next pull sends their receipts.")
+    opened, failed = open_stored(
+        folder,
+        held,
+        pinned,
+        partner=partner,
+        with_apart=apart,
+        only=release,
+    )
+    words = [f"{len(opened)} opened and verified. The next pull sends their receipts."]
+    words += [f"FAILED {release_id}: {sentence}" for release_id, sentence in failed.items()]
+    result = {
+        "ok": not failed,
+        "opened": opened,
+        "failures": [{"release": r, "what": sentence} for r, sentence in failed.items()],
+    }
+    show(result, as_json, "\n".join(words))
+    if failed:
+        raise typer.Exit(1)
 
 
 @reported
 def verify(
     folder: Annotated[Path, typer.Argument(help="A referral's folder, or a redacted.json.")],
     trust: TrustDir,
+    registration: Annotated[
+        Path | None,
+        typer.Option(help="The partner's registration.json: checks the receipt's signature too."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check everything offline: signatures, seal, documents, publication. No server, no database."""
     if folder.is_file():
-        offline.verify_redacted(folder.read_bytes(), Trust.load(trust))
-        show(
-            {"ok": True}, as_json, "ok: what is left of the referral is what was sealed, conditions included"
-        )
-        return
-    report = offline.verify_folder(folder, trust)
+        report = offline.verify_redacted_file(folder, trust)
+    else:
+        signers = None if registration is None else registered_keys(registration.read_bytes())
+        report = offline.verify_folder(folder, trust, receipt_keys=signers)
     result = {
         "ok": report.ok,
         "checks": [{"name": c.name, "ok": c.ok, "what": c.what} for c in report.checks],
@@ -145,6 +161,15 @@ def verify(
     show(result, as_json, "\n".join(report.lines()))
     if not report.ok:
         raise typer.Exit(1)
+
+
+@reported
+def thumbprints(
+    trust: Annotated[Path, typer.Argument(help="Trust folder from onboarding.")], as_json: Json = False
+) -> None:
+    """Show the thumbprints of a trust folder: have them read out to you before you pin it."""
+    found = Trust.load(trust).thumbprints()
+    show(found, as_json, "\n".join(f"{kid}  {thumbprint}" for kid, thumbprint in found.items()))
 
 
 @reported
@@ -174,11 +199,12 @@ def read(
     user: Annotated[str | None, typer.Option(help="Your own opaque reference of who reads.")] = None,
     case_number: Annotated[str | None, typer.Option(help="Your own case number.")] = None,
     passphrase_file: Passphrase = None,
+    as_json: Json = False,
 ) -> None:
     """Tell the broker that somebody reads it, and on what ground. No names."""
     with _api(url, partner, _keys(keys, passphrase_file)) as api:
         api.read(release, ground, user_reference=user, own_case_number=case_number)
-    out.print("Noted.")
+    show({"release": release, "ground": ground}, as_json, "Noted.")
 
 
 @reported

@@ -155,7 +155,7 @@ def staff_oidc(
 @staff.command("list")
 @reported
 def staff_list(as_json: Json = False) -> None:
-    """Accounts with roles and the day their vetting ends."""
+    """Accounts with login, roles and the day their vetting ends."""
     with desk() as d:
         acting(d).needs("administrator", "dpo")
         with unit_of_work(d.db) as session:
@@ -164,6 +164,7 @@ def staff_list(as_json: Json = False) -> None:
         [
             {
                 "id": p.id,
+                "login": p.login,
                 "roles": " ".join(p.roles),
                 "vetted_until": p.vetted_until.date() if p.vetted_until else None,
                 "disabled": p.disabled_at is not None,

@@ -56,8 +56,8 @@ def _document(desk: Desk, result: Drafted) -> dict[str, Any]:
             if d.state == "withheld"
         ],
         "masked": [
-            {"pointer": p, "before": before, "after": after}
-            for p, (before, after) in sorted(c.minimised.masked.items())
+            {"pointer": p, "before": text.before, "after": text.after}
+            for p, text in sorted(c.minimised.masked.items())
         ],
         "documents": [d.name for d in c.record.documents],
         "channel": result.channel,

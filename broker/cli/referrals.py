@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 from sqlmodel import Session, col, select
 
+from broker.cli import looking
 from broker.cli.console import Json, acting, desk, out, reported, show, show_rows
 from broker.cli.preview import preview_words
 from broker.core import canonical
@@ -19,6 +20,7 @@ from broker.core.outcomes import WITHDRAW_REASONS
 from broker.desk import draft, overdue, publish, release
 from broker.desk.context import Desk
 from broker.desk.draft import Request
+from broker.desk.look import look
 from broker.errors import NotFound, Refused
 from broker.store import ledger, tables
 from broker.store.engine import unit_of_work
@@ -194,17 +196,35 @@ def referral_refuse(
 @reported
 def referral_show(
     release_id: Annotated[str | None, typer.Argument(help="A release; absent: what is waiting.")] = None,
+    content: Annotated[
+        bool, typer.Option("--content", help="Every value it holds, as it was stored (personal data!).")
+    ] = False,
+    documents: Annotated[
+        Path | None, typer.Option(help="Write its documents into this folder (personal data!).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """One referral from draft to answer, or the list of what waits for a second person."""
-    with desk() as d:
-        acting(d)
+    """One referral from draft to answer, or the list of what waits for a second person.
+
+    Who approves a draft looks at `--content` first: it is the stored draft, whose digest is checked.
+    """
+    wanted = content or documents is not None
+    with desk(cases=wanted) as d:
+        actor = acting(d)
         with unit_of_work(d.db) as session:
             if release_id is None:
                 show_rows(_waiting(d, session), as_json, "Waiting for release")
                 return
             state = _timeline(session, release_id)
-    show(state, as_json, "\n".join(_in_words(state)))
+            record = look(d, session, actor, release_id) if wanted else None
+    lines = list(_in_words(state))
+    if record is not None and documents is not None:
+        looking.write_documents(record, documents)
+        lines.append(f"Documents written to {documents}.")
+    if record is not None and content:
+        state["content"] = looking.as_document(record)
+        lines += looking.in_words(record)
+    show(state, as_json, "\n".join(lines))
 
 
 def add_to(app: typer.Typer) -> None:
@@ -296,7 +316,7 @@ def _waiting(d: Desk, session: Session) -> list[dict[str, Any]]:
             "addressee": ref.addressee,
             "drafted_by": row.drafted_by,
             "digest": row.approval_digest,
-            "until": row.expires_at.strftime("%Y-%m-%d %H:%M"),
+            "until": row.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         for row, ref in rows
     ]

@@ -21,6 +21,7 @@ from broker.spi import Json
 SEALED_DOCUMENTS = "documents.jwe"
 OPENED = "referral.json"
 """Written last: a folder that has it is open, one that does not is opened from the start."""
+APART = "apart.json"
 _CTY = "application/json"
 
 
@@ -71,15 +72,15 @@ def open_sealed(
 
     `with_apart` opens what is sealed apart too, which needs the key `apart` and a reason.
     """
-    package = _package(_decrypt(sealed.referral, keys, "referral-package+jwe", _CTY))
+    package = _package(decrypted(sealed.referral, keys, "referral-package+jwe", _CTY))
     seal = decode(parse(package["seal"], require_typ="referral-seal+jws").payload, max_bytes=1 << 23)
     documents = {
-        name: _decrypt(jwe, keys, "referral-document+jwe", _media_type(seal, name))
+        name: decrypted(jwe, keys, "referral-document+jwe", _media_type(seal, name))
         for name, jwe in sealed.documents.items()
     }
     apart_jws = None
     if with_apart and sealed.apart is not None:
-        apart = _decrypt(sealed.apart, keys, "referral-apart+jwe", "referral-apart+jws", "apart")
+        apart = decrypted(sealed.apart, keys, "referral-apart+jwe", "referral-apart+jws", "apart")
         apart_jws = _text(apart)
     verified = verify_package(
         package["referral"],
@@ -101,7 +102,7 @@ def open_sealed(
         "seal.jws": package["seal"].encode("ascii"),
         "opening.json": encode_trusted(package["opening"]),
         "withheld.json": encode_trusted(verified.payload["withheld"]),
-        **({} if apart_jws is None else {"apart.jws": apart_jws.encode("ascii")}),
+        **({} if apart_jws is None else apart_files(apart_jws, verified)),
         **{f"documents/{name}": content for name, content in documents.items()},
         OPENED: verified.payload_bytes,
     }
@@ -171,6 +172,11 @@ def open_release(
     return opened.verified
 
 
+def apart_files(apart_jws: str, verified: VerifiedReferral) -> dict[str, bytes]:
+    """As signed, and the same to read: pointer → value."""
+    return {"apart.jws": apart_jws.encode("ascii"), APART: encode_trusted(dict(verified.apart))}
+
+
 def _stored(place: Path) -> Sealed:
     if is_open(place):
         raise Refused("already-open", "this release is open already")
@@ -195,7 +201,7 @@ def _received_at(path: Path, key: PartnerKey) -> datetime:
     return parse_time(said["received_at"])
 
 
-def _decrypt(jwe: bytes, keys: PartnerKeys, typ: str, cty: str, use: str = "enc") -> bytes:
+def decrypted(jwe: bytes, keys: PartnerKeys, typ: str, cty: str, use: str = "enc") -> bytes:
     token = _text(jwe)
     kid = read_header(token, typ)["kid"]
     key = keys.opener(kid, use, f"{use}-next")

@@ -24,7 +24,7 @@ _OTHER_RECEIPT = (
     "It is stored, but the broker already holds another receipt for it. Was this folder restored "
     "or emptied, or does another machine pull with these keys? If neither, have them revoked."
 )
-_URGENCIES = ("U1", "U2", "U3")
+_URGENCIES = ("U1", "U2", "U3", "U4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Puller:
     def run(self, urgency: str | None = None) -> PullReport:
         """Everything new. With `urgency` only those rows, under a cursor of their own."""
         if urgency is not None and urgency not in _URGENCIES:
-            raise Misconfigured("urgency", "the urgency is one of U1, U2, U3")
+            raise Misconfigured("urgency", "the urgency is one of U1, U2, U3, U4")
         name = "cursor.json" if urgency is None else f"cursor-{urgency}.json"
         report = PullReport()
         with self._folder.locked():

@@ -80,7 +80,7 @@ class FactsPass:
         if action == "M":
             target = out.facts.setdefault(section, {})
             target[name] = None
-            out.pending.append(Pending(target, name, field_id, pointer, value))
+            out.pending.append(Pending(target, name, field_id, pointer, pointer, value))
             left: Json = DROP
         else:
             left = DROP if mine in (None, []) else apply(action, field_id, mine, self.me)

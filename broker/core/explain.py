@@ -6,12 +6,14 @@ space is finite (84 fields), so a what-if is exact: every field is compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from broker.core.fields import FIELD_IDS, field_of
-from broker.core.manifest import Decision, View
+from broker.core.manifest import Decision, View, compile_view
 from broker.core.minimise import Minimised
 from broker.core.rows import RowDecision
+from broker.spi import Json, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +86,43 @@ def what_if(before: View, after: View) -> tuple[Change, ...]:
         Change(field_id, before.decisions[field_id], after.decisions[field_id])
         for field_id in FIELD_IDS
         if before.decisions[field_id] != after.decisions[field_id]
+    )
+
+
+def alternative(
+    view: View, *, purposes: tuple[str, ...] | None = None, grounds: Mapping[str, str] | None = None
+) -> tuple[Change, ...]:
+    """What other purposes or grounds would change, field by field: exact. Raises `Refused` when there is
+    no lawful view of that kind."""
+    scope = view.scope
+    other = replace(
+        scope,
+        purposes=scope.purposes if purposes is None else tuple(sorted(set(purposes))),
+        grounds=scope.grounds if grounds is None else tuple(sorted(grounds.items())),
+    )
+    return what_if(view, compile_view(other))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that two versions for the same recipient say differently; None where it is absent."""
+
+    field: str
+    pointer: str
+    before: Json
+    after: Json
+
+
+def differences(before: Sequence[Unit], after: Sequence[Unit]) -> tuple[Difference, ...]:
+    """Two packages of one referral, value by value: element ids stay the same over versions (ruling 21)."""
+    old, new = ({u.pointer: u for u in units} for units in (before, after))
+    return tuple(
+        Difference(
+            (new.get(pointer) or old[pointer]).field,
+            pointer,
+            old[pointer].value if pointer in old else None,
+            new[pointer].value if pointer in new else None,
+        )
+        for pointer in sorted(old.keys() | new.keys())
+        if pointer not in old or pointer not in new or old[pointer].value != new[pointer].value
     )

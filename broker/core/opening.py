@@ -85,7 +85,7 @@ def leaf_at(opening: Json, position: int) -> bytes:
     if type(position) is not int or not 0 <= position < 1 << opening["depth"] or position in taken:
         _shape("a position that is not an unopened leaf")
     rank = position - sum(1 for other in taken if other < position)
-    rest = _bytes(opening["rest"], "rest")
+    rest = _bytes(opening["rest"], "the opening's rest")
     return rest[rank * merkle.HASH_SIZE : (rank + 1) * merkle.HASH_SIZE]
 
 
@@ -192,7 +192,7 @@ def _leaves(
         position: sha256(b"\x00" + salt + encode_trusted([pointer, units[pointer]])).digest()
         for position, pointer, salt in lines
     }
-    closed = _bytes(rest, "rest", ((1 << depth) - len(opened)) * merkle.HASH_SIZE)
+    closed = _bytes(rest, "the opening's rest", ((1 << depth) - len(opened)) * merkle.HASH_SIZE)
     others = iter([closed[at : at + 32] for at in range(0, len(closed), merkle.HASH_SIZE)])
     return [opened.get(position) or next(others) for position in range(1 << depth)]
 

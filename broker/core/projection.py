@@ -42,12 +42,17 @@ def plan_of(scope: Scope) -> Plan:
 
 @dataclass(slots=True)
 class Pending:
-    """A human text that still needs its mask: where it goes, and what it is."""
+    """A human text that still needs its mask: where it goes, and what it is.
+
+    `held` is its pointer with local ids: the name a person clears it under, which stays the same from
+    one preview to the next while element ids may be drawn anew.
+    """
 
     target: dict[str, Json]
     name: str
     field: str
     pointer: str
+    held: str
     value: Json
 
 
@@ -145,7 +150,7 @@ class EntityPass:
             withheld.append(Unit(field_id, held + name, value))
             if action == "M":
                 shown[name] = None
-                self.out.pending.append(Pending(shown, name, field_id, here + name, value))
+                self.out.pending.append(Pending(shown, name, field_id, here + name, held + name, value))
             elif action not in ("F", "-"):
                 left = apply(action, field_id, value, me)
                 if left is not DROP:

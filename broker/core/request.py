@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from broker.core.agreement import AgreementTerms
 from broker.core.manifest import View
+from broker.core.masking import MaskedText
 from broker.core.rows import RowDecision
 from broker.spi import Finding, Json, Language, Party, Unit
 
@@ -28,8 +29,9 @@ class MinimiseRequest:
     """Everything beside the case that a minimised referral depends on.
 
     `element_key` is random for each (partner, referral), `pseudonym_key` for each partner. `clearances`
-    maps the pointer of a masked text to the text a person cleared. `prior_recipients` entries may name
-    the rows the other authority got (`about`). `removed` are fields that go to nobody now.
+    maps the pointer (with local ids) of a masked text to the text a person cleared. `prior_recipients`
+    entries may name the rows the other authority got (`about`). `removed` are fields that go to nobody
+    now.
     """
 
     recipient: Recipient
@@ -56,7 +58,8 @@ class Minimised:
 
     `units` (sorted by pointer) are exactly the values of `facts` and `entities`. `withheld` holds every
     other held value, the original of a transformed one included, at its pointer with local ids.
-    `masked` maps the pointer of a masked text to before and after, for the person who clears it.
+    `masked` maps the pointer (with local ids) of a masked text to before, after and what the mask found,
+    for the person who clears it.
     """
 
     view: View
@@ -69,4 +72,4 @@ class Minimised:
     withheld: tuple[Unit, ...]
     manifest: Mapping[str, Json]
     findings: tuple[Finding, ...]
-    masked: Mapping[str, tuple[str, str]]
+    masked: Mapping[str, MaskedText]

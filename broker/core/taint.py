@@ -38,7 +38,7 @@ class Subject:
 def subjects(minimised: Minimised) -> list[Subject]:
     """What must not show. A value that the recipient also gets elsewhere is no leak; the original of a
     text that goes masked is judged by its mask, not again as a whole."""
-    masked = {before for before, _ in minimised.masked.values()}
+    masked = {text.before for text in minimised.masked.values()}
     given = {
         fold(part)
         for unit in minimised.units

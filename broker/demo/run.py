@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from broker.app import create_app
 from broker.core import canonical
 from broker.demo import cases as demo_cases
 from broker.demo import house as demo_house
-from broker.demo.house import House
+from broker.demo.house import PASSWORD, PEOPLE, House
 from broker.demo.leave import leave
 from broker.demo.steps import approve_all, confirm_all, draft_all, pull_all, urgent
 from broker.desk import intake
@@ -65,7 +66,8 @@ def run(settings: Settings, to: Path, own_case: Path | None, *, quiet: bool = Fa
         )
         pressing = urgent(house, taken[demo_cases.U1_AT - 1])
         say.print(
-            " 4  One is urgent: one analyst, a coded reason, the domestic police only; the call is logged."
+            " 4  One of them did not wait for all that: urgent, by one analyst with a coded reason, to the "
+            "domestic police only; the call is logged, and a second person looked at it afterwards."
         )
         drafts, refused = draft_all(house, confirmed)
         say.print(
@@ -194,16 +196,20 @@ def _trust(desk: Desk, to: Path) -> Path:
     return trust
 
 
-def _thumbprints(to: Path) -> list[str]:
+def _thumbprints(to: Path) -> dict[str, str]:
     from broker.sealing.trust import Trust
 
-    return [str(line) for line in Trust.load(to / "trust").thumbprints()]
+    return Trust.load(to / "trust").thumbprints()
 
 
 def _goodbye(say: Console, to: Path, settings: Settings) -> None:
     say.print("\nKeys partners would compare by telephone:")
-    for line in _thumbprints(to):
-        say.print(f"  {line}")
+    for kid, thumbprint in _thumbprints(to).items():
+        say.print(f"  {kid}  {thumbprint}", markup=False)
     say.print(f"\nLook at {to}/partners/*/documents/referral.pdf and {to}/register.csv; then try:")
-    say.print(f"  broker verify --trust {to}/trust {to}/partners/<partner-id>")
-    say.print(f"Serve the same data with `make serve` (state in {settings.state}).")
+    folder = next(iter(sorted((to / "partners").iterdir())), to / "partners")
+    say.print(f"  {sys.argv[0]} verify --trust {to}/trust {folder}", markup=False)
+    say.print(
+        f"Serve the same data with `make serve` (state in {settings.state}). "
+        f"The demo's people are {', '.join(PEOPLE)}; their password is {PASSWORD}."
+    )

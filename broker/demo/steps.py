@@ -11,9 +11,9 @@ from uuid import UUID
 from broker.client.api import PartnerApi
 from broker.client.auth import BrokerAuth
 from broker.client.pull import Puller
-from broker.core.case import Case
 from broker.demo.house import House
 from broker.desk import casefile, confirm, draft, release, route
+from broker.desk.claims import claims_for
 from broker.desk.draft import Drafted, Request
 from broker.errors import BrokerError, Refused
 from broker.jobs import settle
@@ -55,13 +55,6 @@ def confirm_all(house: House, cases: Sequence[UUID]) -> list[UUID]:
             confirm.released_case(house.desk, session, case_id)
             done.append(case_id)
     return done
-
-
-def claims_for(case: Case) -> list[str]:
-    """What can be said of a case: of its content, its persons, a child."""
-    held = [("content_illegal", "items"), ("person_linked", "persons")]
-    claims = [claim for claim, collection in held if case.data.get(collection)]
-    return claims + (["child_in_danger"] if case.kind == "danger" else [])
 
 
 def urgent(house: House, case_id: UUID) -> str:
@@ -132,6 +125,6 @@ def _draft(house: House, request: Request) -> Drafted:
     desk, analyst = house.desk, house.people["analyst-1"]
     with unit_of_work(desk.db) as session:
         seen = draft.preview(desk, session, analyst, request)
-    clear = {pointer: after for pointer, (_, after) in seen.composition.minimised.masked.items()}
+    clear = {at: text.after for at, text in seen.composition.minimised.masked.items()}
     with unit_of_work(desk.db) as session:
         return draft.draft(desk, session, analyst, replace(request, clear=clear))

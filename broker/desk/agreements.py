@@ -31,6 +31,15 @@ def propose(desk: Desk, session: Session, actor: Actor, partner_id: str, body: J
         issues.append(Issue("/version", "version", "is not the next version"))
     if issues:
         raise Refused("agreement-refused", "the agreement was not taken", tuple(issues))
+    waiting = session.get(tables.AgreementProposal, (partner_id, terms.digest))
+    if waiting is not None and waiting.proposed_by != actor.id:
+        raise Conflict(
+            "already-proposed",
+            "another person proposed exactly this",
+            "approve it with `broker agreement approve`",
+        )
+    if waiting is not None:
+        return terms.digest
     session.add(
         tables.AgreementProposal(
             partner_id=partner_id, digest=terms.digest, body=body, proposed_by=actor.id, at=desk.now()
@@ -108,15 +117,77 @@ def terms_in_force(session: Session, partner_id: str, at: datetime) -> tuple[int
     ).first()
     if row is None:
         return None
-    status = session.exec(
+    status = _status(session, partner_id, row.version)
+    return (row.version, core_agreement.compile(row.body)) if status == "active" else None
+
+
+def listed(session: Session, partner_id: str) -> list[dict[str, Json]]:
+    """Versions and what waits for a second person, oldest first; no body."""
+    versions = session.exec(
+        select(tables.Agreement)
+        .where(col(tables.Agreement.partner_id) == partner_id)
+        .order_by(col(tables.Agreement.version))
+    ).all()
+    proposals = session.exec(
+        select(tables.AgreementProposal)
+        .where(
+            col(tables.AgreementProposal.partner_id) == partner_id,
+            col(tables.AgreementProposal.digest).not_in([row.digest for row in versions]),
+        )
+        .order_by(col(tables.AgreementProposal.at))
+    ).all()
+    made: list[dict[str, Json]] = [
+        {
+            "version": row.version,
+            "state": _status(session, partner_id, row.version),
+            "from": row.valid_from.isoformat(),
+            "until": row.valid_to.isoformat(),
+            "proposed_by": row.approved_by_1,
+            "digest": row.digest,
+        }
+        for row in versions
+    ]
+    return made + [
+        {
+            "version": row.body["version"],
+            "state": "proposed",
+            "from": None,
+            "until": None,
+            "proposed_by": row.proposed_by,
+            "digest": row.digest,
+        }
+        for row in proposals
+    ]
+
+
+def body_of(
+    session: Session, partner_id: str, *, version: int | None = None, digest: str | None = None
+) -> Json:
+    """The body of a version (the newest by default), or of the proposal with this digest."""
+    query = select(tables.Agreement).where(col(tables.Agreement.partner_id) == partner_id)
+    if version is not None:
+        query = query.where(col(tables.Agreement.version) == version)
+    if digest is not None:
+        query = query.where(col(tables.Agreement.digest) == digest)
+    row = session.exec(query.order_by(col(tables.Agreement.version).desc())).first()
+    if row is not None:
+        return row.body
+    proposal = None if digest is None else session.get(tables.AgreementProposal, (partner_id, digest))
+    if proposal is None:
+        raise Refused("agreement", "this partner has no such agreement")
+    return proposal.body
+
+
+def _status(session: Session, partner_id: str, version: int) -> str | None:
+    """The last line of a version's log."""
+    return session.exec(
         select(tables.AgreementStatus.status)
         .where(
             col(tables.AgreementStatus.partner_id) == partner_id,
-            col(tables.AgreementStatus.version) == row.version,
+            col(tables.AgreementStatus.version) == version,
         )
         .order_by(col(tables.AgreementStatus.at).desc())
     ).first()
-    return (row.version, core_agreement.compile(row.body)) if status == "active" else None
 
 
 def _next_version(session: Session, partner_id: str) -> int:

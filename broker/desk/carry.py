@@ -7,7 +7,7 @@ repeated; where it does not (mail), the delivery fails visibly and a person deci
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,11 +18,11 @@ import psycopg
 from sqlalchemy import text
 from sqlmodel import Session
 
-from broker.desk import deliver, endpoints, hold, proof, publish, wayout
+from broker.desk import deliver, endpoints, progress, proof, publish, recheck, wayout
 from broker.desk.context import Desk
 from broker.errors import BrokerError
 from broker.observe import log
-from broker.spi import Connects, DeliveryReceipt, Document, Language, Line, Undelivered
+from broker.spi import Connects, DeliveryReceipt, Document, Json, Language, Line, Undelivered
 from broker.store import tables
 from broker.store.engine import unit_of_work
 
@@ -40,6 +40,8 @@ class Job:
     delivery: tables.Delivery
     attempt: int
     documents: tuple[Document, ...]
+    places: tuple[Mapping[str, Json], ...]
+    """Of a notice to a provider: whose host is looked up again before it leaves."""
     line: Line
     adapter: Connects
 
@@ -57,7 +59,7 @@ def attempt(desk: Desk, delivery_id: UUID) -> str:
             return DONE
         if isinstance(job, str):
             return job
-        outcome = _send(job)
+        outcome = _second_look(desk, job) or _send(job)
         with unit_of_work(desk.db) as session:
             _record(desk, session, job, outcome)
         return DONE
@@ -133,8 +135,7 @@ def _barred(desk: Desk, session: Session, delivery: tables.Delivery, adapter: ob
         return "no-endpoint"
     if not isinstance(adapter, Connects):
         return "no-adapter"
-    released = session.get_one(tables.Release, delivery.release_id)
-    return hold.bars_release(desk, session, released.case_id, released.addressee)
+    return recheck.barred(desk, session, session.get_one(tables.Release, delivery.release_id))
 
 
 def _job(desk: Desk, session: Session, delivery: tables.Delivery, number: int, adapter: Connects) -> Job:
@@ -146,6 +147,7 @@ def _job(desk: Desk, session: Session, delivery: tables.Delivery, number: int, a
         delivery=delivery,
         attempt=number,
         documents=record.signed_documents,
+        places=recheck.places(desk, session, released, record),
         adapter=adapter,
         line=Line(
             endpoint=endpoint.config if endpoint is not None else {},
@@ -153,9 +155,29 @@ def _job(desk: Desk, session: Session, delivery: tables.Delivery, number: int, a
             reference=session.get_one(tables.Referral, released.referral_id).reference,
             language=cast(Language, partner.language),
             at=desk.now(),
+            progress=progress.Kept(desk, delivery),
             reply_url=proof.new_reply(desk, session, delivery),
         ),
     )
+
+
+def _second_look(desk: Desk, job: Job) -> Undelivered | None:
+    """Whether a notice's hosts are still what they were. Outside a transaction: it asks the network."""
+    if desk.hosts is None or not job.places:
+        return None
+    try:
+        found = recheck.look(desk.hosts(), job.places, desk.now())
+        with unit_of_work(desk.db) as session:
+            deliver.keep(desk, session, job.delivery, "host", found.evidence)
+            barred = _barred(desk, session, job.delivery, job.adapter)  # a hold that came meanwhile wins
+    except BrokerError as error:
+        return Undelivered(error.code, certain=True)
+    except Exception as error:  # whatever the outside answered: nothing has left yet
+        log.error("host-check-broke", release=job.delivery.release_id, exc_info=error)
+        return Undelivered("host-check-broke", certain=True, again=True)
+    if barred is not None:
+        return Undelivered(barred, certain=True)
+    return None if found.code is None else Undelivered(found.code, certain=True, again=found.again)
 
 
 def _send(job: Job) -> DeliveryReceipt | Undelivered:
@@ -165,7 +187,7 @@ def _send(job: Job) -> DeliveryReceipt | Undelivered:
         return failed
     except Exception as error:  # an adapter may break in any way; how is not for the log
         log.error("delivery-adapter-broke", release=job.delivery.release_id, exc_info=error)
-        return Undelivered("adapter-broke", certain=False)
+        return Undelivered("adapter-broke", certain=False, again=True)
 
 
 def _record(desk: Desk, session: Session, job: Job, outcome: DeliveryReceipt | Undelivered) -> None:
@@ -178,10 +200,10 @@ def _record(desk: Desk, session: Session, job: Job, outcome: DeliveryReceipt | U
         return
     if outcome.answer is not None:
         deliver.keep(desk, session, delivery, "failure", outcome.answer)
-    if outcome.certain and not outcome.again:
-        deliver.step(desk, session, delivery, "failed", outcome.code, attempt=number)
-    elif not outcome.certain and not job.adapter.repeatable:
+    if not outcome.certain and not job.adapter.repeatable:
         deliver.step(desk, session, delivery, "failed", "outcome-unknown", attempt=number)
+    elif not outcome.again:
+        deliver.step(desk, session, delivery, "failed", outcome.code, attempt=number)
     elif number > len(BACKOFF):
         deliver.step(desk, session, delivery, "failed", "gave-up", attempt=number)
     else:

@@ -54,6 +54,8 @@ class Ingredients:
     open_referral: bool = False
     channel_adapter: str | None = None
     """The adapter that will deliver it, where the carrier does not pull: it may render documents too."""
+    render: bool = True
+    """False for a look at rows and fields alone: documents cost most of a draft's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,13 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
     minimised = minimise(i.released, pack, _request(desk, i, conditions))
     tree = seal_tree(minimised, i.seed)
     payload, referral = build_payload(minimised, i.header, tree.root, tree.depth)
-    documents, findings = _render(desk, referral, i.channel_adapter)
+    documents, findings = _render(desk, referral, i.channel_adapter) if i.render else ((), [])
     found = [*minimised.findings, *findings]
     given = taint.locators(minimised)
     found += taint.scan(taint.subjects(minimised), plain_parts(payload, documents), given)
     judged = _judge(desk, i, minimised, found)
     found += [Finding(code, "block") for code in judged.blocks if code != "text-leak"]
+    distinct = _distinct(found)
     record = Record(
         release=i.header.release,
         payload=payload,
@@ -102,9 +105,13 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
         priority=judged.priority,
         case_kind=i.released.case.kind,
         urgency=i.released.case.urgency or "U4",
-        extra={"minor": _has_minor(minimised), "removed": sorted(i.removed)},
+        extra={
+            "minor": _has_minor(minimised),
+            "removed": sorted(i.removed),
+            "findings": [[f.code, f.severity, f.pointer] for f in distinct],
+        },
     )
-    return Composition(i.header, i.agreement_version, minimised, referral, record, _distinct(found))
+    return Composition(i.header, i.agreement_version, minimised, referral, record, distinct)
 
 
 def plain_parts(payload: bytes, documents: Sequence[Document]) -> dict[str, str | bytes]:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from broker.core.pack import Pack
 from broker.errors import Misconfigured
+from broker.hosting import HostLookup
 from broker.sealing.keyring import Keyring
 from broker.sealing.vault import EpochKeys
 from broker.settings import Settings
@@ -33,6 +34,8 @@ class Desk:
     random: Callable[[int], bytes]
     epochs: EpochKeys | None = None
     keyring: Keyring | None = None
+    hosts: Callable[[], HostLookup] | None = None
+    """Looks hosts up again before a notice; None where the operator configured no look-up."""
 
     def now(self) -> datetime:
         """The time in UTC, whole seconds: what is signed and stored has no finer grain."""

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from broker.auth import Actor
 from broker.core import canonical
-from broker.desk import casefile, endpoints, events
+from broker.desk import casefile, endpoints, events, progress
 from broker.desk.context import Desk
 from broker.errors import Conflict, NotFound
 from broker.spi import DeliveryReceipt
@@ -64,14 +64,19 @@ def offer(desk: Desk, session: Session, actor: Actor, release: str) -> UUID:
     return open_for(desk, session, released, endpoint)
 
 
-def retry(desk: Desk, session: Session, actor: Actor, delivery_id: UUID) -> None:
-    """Queue a failed delivery again: a person has looked why and answers for a second copy."""
+def retry(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, *, anew: bool = False) -> None:
+    """Queue a failed delivery again: a person has looked why and answers for a second copy.
+
+    `anew` forgets how far it had come: for a system that takes it in steps and no longer knows of it.
+    """
     actor.needs("releaser")
     row = get(session, delivery_id)
     before = last(session, delivery_id)
     if before.state != "failed":
         raise Conflict("not-failed", "only a failed delivery is tried again by hand")
-    step(desk, session, row, "queued", "tried-again", by=actor.id)
+    if anew:
+        progress.write(desk, session, row, {})
+    step(desk, session, row, "queued", "begun-anew" if anew else "tried-again", by=actor.id)
     events.note(desk, session, "delivery:tried-again", actor.id, release_id=row.release_id)
 
 

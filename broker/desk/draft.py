@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from broker.auth import Actor
 from broker.core import canonical, package, reference
+from broker.core.case import Case
 from broker.core.confirmation import Released
 from broker.core.referral import Header
 from broker.core.routing import Route
@@ -31,7 +32,8 @@ from broker.store.engine import unit_of_work
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an analyst asks for. `grounds` are coded, by field or group; `clear` is masked text by pointer."""
+    """What an analyst asks for. `grounds` are coded, by field; `clear` is masked text by pointer (with
+    local ids)."""
 
     case_id: UUID
     addressee: str
@@ -55,6 +57,8 @@ class Drafted:
     carrier: tables.Partner
     expires_at: datetime
     stored: bool
+    case: Case
+    """What it was made of; for the preview, never stored with the draft."""
     channel: str = "pull"
     notices: Mapping[str, Json] = field(default_factory=dict)
     """What keeps notices to providers about this case back: police holds, the wait for the police."""
@@ -66,17 +70,24 @@ def draft(desk: Desk, session: Session, actor: Actor, request: Request) -> Draft
     return _draft(desk, session, actor, request, store=True)
 
 
-def preview(desk: Desk, session: Session, actor: Actor, request: Request) -> Drafted:
-    """The same path without storing: what this recipient would get, and what blocks it."""
+def preview(
+    desk: Desk, session: Session, actor: Actor, request: Request, *, documents: bool = True
+) -> Drafted:
+    """The same path without storing: what this recipient would get, and what blocks it.
+
+    Without `documents` nothing is rendered: what only a document can show blocks the draft itself.
+    """
     actor.needs("analyst", "releaser")
     nested = session.begin_nested()
     try:
-        return _draft(desk, session, actor, request, store=False)
+        return _draft(desk, session, actor, request, store=False, render=documents)
     finally:
         nested.rollback()
 
 
-def _draft(desk: Desk, session: Session, actor: Actor, request: Request, *, store: bool) -> Drafted:
+def _draft(
+    desk: Desk, session: Session, actor: Actor, request: Request, *, store: bool, render: bool = True
+) -> Drafted:
     now = desk.now()
     addressee = partners.get(session, request.addressee)
     if request.urgent_reason is None:
@@ -132,6 +143,7 @@ def _draft(desk: Desk, session: Session, actor: Actor, request: Request, *, stor
             seed=desk.random(32),
             case_salt=desk.random(16),
             channel_adapter=None if endpoint is None else endpoint.adapter,
+            render=render,
         ),
     )
     blocking = [f for f in composition.findings if f.severity == "block"]
@@ -142,7 +154,7 @@ def _draft(desk: Desk, session: Session, actor: Actor, request: Request, *, stor
             tuple(Issue(f.pointer, f.code, f.code.replace("-", " ")) for f in blocking),
             hint="see them in full with `broker referral preview`",
         )
-    if not blocking:
+    if not blocking and render:
         trial(desk, composition.record)
     approval = package.approval_digest(
         release=header.release,
@@ -158,6 +170,7 @@ def _draft(desk: Desk, session: Session, actor: Actor, request: Request, *, stor
     expires = desk.pack.due("draft_life", now)
     result = Drafted(
         header.release, referral.reference, approval, composition, addressee, carrier, expires, store,
+        released.case,
         channel="pull" if endpoint is None else endpoint.adapter,
         notices=hold.notices(desk, session, request.case_id, released.case.data),
     )  # fmt: skip

@@ -6,7 +6,6 @@ what makes sure that nothing lies uncollected is the clock of the release, not t
 
 from __future__ import annotations
 
-import re
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from broker.errors import BrokerError, Issue, Refused
 from broker.observe import log
 from broker.sealing import keyfiles, webhooks
 from broker.spi import Json
+from broker.spi_out import address_issues
 from broker.store import tables
 from broker.store.engine import unit_of_work
 
@@ -34,7 +34,6 @@ ACCEPTED = "accepted"
 PAUSES = (0, 60, 600, 3600, 21600)
 """Seconds since the attempt before; after the last one the notice is given up (the clock still runs)."""
 LOOK_BACK = timedelta(days=2)
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}")
 
 # One row for each publication and notice endpoint of its carrier that was not told yet.
 _WAITING = """
@@ -55,10 +54,7 @@ def endpoint_issues(channel: str, config: Mapping[str, Json]) -> Sequence[Issue]
     if channel == "webhook":
         known, issues = {"url"}, list(outward.url_issues(config.get("url")))
     elif channel == "mail":
-        known = {"address"}
-        address = config.get("address")
-        good = isinstance(address, str) and _ADDRESS.fullmatch(address) is not None
-        issues = [] if good else [Issue("/address", "address", "must be one plain mail address")]
+        known, issues = {"address"}, address_issues(config)
     else:
         return [Issue("/channel", "code", "must be mail or webhook")]
     if set(config) - known:

@@ -25,7 +25,7 @@ WHAT_TO_DO = {
     "urgent-unanswered": "ring the duty desk until somebody answers and reads the reference back",
     "retrospective-missing": "another person looks at it: `broker referral release --retrospective`",
     "uncollected": "ask the partner, or offer another channel",
-    "draft-anew": "the broker closed this draft before it left; draft it again",
+    "draft-anew": "the broker stopped it before it left: a draft, a notice whose host changed; draft again",
     "not-signed": "see that a worker runs and why it does not sign: its log has the code",
     "not-published": "see that a worker runs and integrates",
 }
@@ -102,7 +102,8 @@ where a.kind = 'release' and a.at + cast(:patience as interval) < :now
   and not exists (select 1 from release r where r.release_id = a.release_id)
   and not exists (select 1 from draft_refusal x where x.release_id = a.release_id)
 """
-# Closed by the broker itself (expired, overtaken by a change), not by a person, and nothing since.
+# Closed by the broker itself (expired, overtaken by a change), not by a person, and nothing since; or a
+# notice that did not leave because its host is no longer what the case says (desk.recheck).
 _DRAFT_ANEW = """
 select x.at as since, f.case_id, x.release_id, f.reference, c.urgency, f.addressee as partner,
   d.drafted_by as staff, c.kind as case_kind
@@ -112,6 +113,16 @@ where x.by is null and c.state <> 'closed'
   and exists (select 1 from case_version v where v.case_id = f.case_id)
   and not exists (select 1 from draft later where later.referral_id = d.referral_id
     and (later.drafted_at, later.id) > (d.drafted_at, d.id))
+union all
+select e.at as since, r.case_id, r.release_id, f.reference, r.urgency, r.addressee as partner,
+  r.drafted_by as staff, r.case_kind
+from delivery y join release r on r.release_id = y.release_id join referral f on f.id = r.referral_id
+join case_file c on c.id = r.case_id
+join lateral (select s.state, s.code, s.at from delivery_event s where s.delivery_id = y.id
+  order by s.id desc limit 1) e on e.state = 'failed' and e.code in ('host-changed', 'host-moved')
+where c.state <> 'closed'
+  and not exists (select 1 from draft later where later.referral_id = r.referral_id
+    and later.drafted_at > r.released_at)
 """
 _NOT_PUBLISHED = """
 select p.due_at + cast(:patience as interval) as since, r.case_id, r.release_id, f.reference,

@@ -25,6 +25,12 @@ from broker.store import tables
 from broker.store.engine import unit_of_work
 
 MAX_BATCH = 50
+SINGLE = {
+    "justified": "holds a justified field or cleared text: release it singly",
+    "urgent": "is urgent: release it singly",
+    "minor": "concerns a minor: release it singly",
+}
+"""Why a draft is not for a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,21 +297,24 @@ def _draft_for(desk: Desk, session: Session, choice: Choice) -> tables.Draft:
     return row
 
 
+def singly(row: tables.Draft, record: Record) -> tuple[str, ...]:
+    """Why a draft has to be looked at by itself, as codes of `SINGLE`; empty where it may go in a batch."""
+    justified = bool(record.grounds or record.cleared or record.apart)
+    urgent = record.urgency in ("U1", "U2") or row.urgent
+    found = {"justified": justified, "urgent": urgent, "minor": bool(record.extra.get("minor"))}
+    return tuple(code for code, holds in found.items() if holds)
+
+
 def _check_batch(desk: Desk, session: Session, rows: Sequence[tables.Draft]) -> None:
     """Only what needs no second thought goes in a batch: same agreement, no C field, no cleared text…"""
     issues: list[Issue] = []
-    if len({(row.agreement_version) for row in rows}) > 1:
-        issues.append(Issue("batch", "agreement", "the drafts are under different agreement versions"))
+    agreed: set[tuple[str, int | None]] = set()
     for row in rows:
-        record, _ = load(desk, session, row)
-        if record.grounds or record.cleared or record.apart:
-            issues.append(
-                Issue(row.id, "single", "holds a justified field or cleared text: release it singly")
-            )
-        if record.urgency in ("U1", "U2") or row.urgent:
-            issues.append(Issue(row.id, "single", "is urgent: release it singly"))
-        if record.extra.get("minor"):
-            issues.append(Issue(row.id, "single", "concerns a minor: release it singly"))
+        record, referral = load(desk, session, row)
+        agreed.add((referral.addressee, row.agreement_version))
+        issues += [Issue(row.id, "single", SINGLE[code]) for code in singly(row, record)]
+    if len(agreed) > 1:
+        issues.insert(0, Issue("batch", "agreement", "the drafts are under different agreement versions"))
     if issues:
         raise Refused("batch", "this batch was not approved", tuple(issues))
 

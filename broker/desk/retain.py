@@ -54,6 +54,7 @@ def erase_case(desk: Desk, actor: Actor, case_id: UUID) -> Erased:
         sealed = _delete(session, tables.SealedObject, col(tables.SealedObject.release_id).in_(releases))
         deliveries = select(tables.Delivery.id).where(col(tables.Delivery.release_id).in_(releases))
         _delete(session, tables.DeliveryEvidence, col(tables.DeliveryEvidence.delivery_id).in_(deliveries))
+        _delete(session, tables.DeliveryProgress, col(tables.DeliveryProgress.delivery_id).in_(deliveries))
         _delete(session, tables.ReleaseRecord, col(tables.ReleaseRecord.release_id).in_(releases))
         _delete(session, tables.DraftBlob, col(tables.DraftBlob.release_id).in_(drafts))
         _delete(session, tables.PersonBlob, col(tables.PersonBlob.case_id) == case_id)

@@ -92,7 +92,8 @@ def in_words(proposal: Mapping[str, Any]) -> Iterator[str]:
         yield f"  → {route['class']} {route['addressee']}{via}: {' '.join(route['purposes'])} ({why})"
     for refusal in proposal["refusals"]:
         why = ", ".join(code.replace("-", " ") for code in refusal["reasons"])
-        yield f"  × {refusal['class']} {refusal['addressee'] or refusal['country'] or ''}: {why}"
+        who = " ".join(filter(None, (refusal["class"], refusal["addressee"] or refusal["country"])))
+        yield f"  × {who}: {why}"
 
 
 def _asked(now: datetime) -> Mapping[str, object]:

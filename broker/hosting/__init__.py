@@ -5,6 +5,7 @@ configured, asked about by RDAP. docs/operators/hosting.md gives the files and t
 """
 
 from broker.hosting.facts import Change, HostFacts, LookUp, LookUpFailed, Recheck
+from broker.hosting.folder import HostFolder
 from broker.hosting.guard import GuardedTransport, is_public, system_resolver
 from broker.hosting.lookup import HostLookup
 from broker.hosting.rdap import Bootstrap, Rdap
@@ -16,6 +17,7 @@ __all__ = [
     "Change",
     "GuardedTransport",
     "HostFacts",
+    "HostFolder",
     "HostLookup",
     "LookUp",
     "LookUpFailed",

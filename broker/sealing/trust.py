@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from broker.core.canonical import decode
 from broker.errors import Misconfigured, Refused
@@ -61,9 +62,12 @@ class Trust:
         return cls(keys, ledger, tuple(pades))
 
     def thumbprints(self) -> dict[str, str]:
-        """kid → RFC 7638 thumbprint, and the ledger's key lines: for two people to compare."""
+        """kid → RFC 7638 thumbprint, the ledger's key lines, and SHA-256 of the roots: all that is
+        pinned, for two people to compare."""
         shown = {key.kid: thumbprint(jwk_from_public_key(key.public)) for key in self.keys}
-        return {**shown, **{key.key_id.hex(): key.text() for key in self.ledger}}
+        ledger = {key.key_id.hex(): key.text() for key in self.ledger}
+        roots = {f"root {n}": cert.fingerprint(SHA256()).hex() for n, cert in enumerate(self.pades_roots, 1)}
+        return {**shown, **ledger, **roots}
 
 
 def jwks_of(keys: Iterable[PinnedKey]) -> dict[str, Json]:

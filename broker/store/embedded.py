@@ -51,7 +51,7 @@ class EmbeddedServer:
             raise Misconfigured(
                 "embedded-path",
                 "the state folder's path is too long for a socket or holds a blank",
-                f"choose one of at most {_LONGEST - 3} plain ASCII characters",
+                f"set BROKER_STATE to one of at most {_LONGEST - 3} plain ASCII characters",
             )
         self._account = _account() if os.geteuid() == 0 else None
         self._programs = _programs()

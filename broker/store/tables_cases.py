@@ -38,7 +38,6 @@ class CaseFile(SQLModel, table=True):
         Index(None, "created_at", "id"),
         Index(None, "created_by", "created_at", "id"),
         Index(None, "kind", "urgency", "created_at", "id"),
-        Index(None, "urgency", "created_at", "id"),
     )  # fmt: skip
 
     id: UUID = guid(primary_key=True)

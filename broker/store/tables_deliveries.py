@@ -18,7 +18,8 @@ from broker.store.types import big, check, guid, identity, instant, json, number
 PURPOSES = ("referral", "notice")
 CHANNELS = ("mail", "push", "webhook")
 STATES = ("queued", "sending", "awaiting", "delivered", "failed", "overdue", "retracted")
-PROOFS = ("submission", "delivery", "failure", "retraction")
+PROOFS = ("submission", "delivery", "failure", "retraction", "host")
+"""`host` proves nothing of the delivery: it is the look-up made just before a notice was sent."""
 TERMS = ("set", "renewed", "ended")
 
 
@@ -100,6 +101,20 @@ class DeliveryEvidence(SQLModel, table=True):
     """Of the plain body."""
     media_type: str = text()
     remote_reference: str = text()
+    body: bytes = octets()
+    key_id: UUID = guid()
+    at: datetime = instant()
+
+
+class DeliveryProgress(SQLModel, table=True):
+    """How far a delivery came at a system that takes it in steps; the highest number counts. Encrypted
+    under the record key of the case."""
+
+    __tablename__ = "delivery_progress"
+    __table_args__ = (check("step", "step > 0"),)
+
+    delivery_id: UUID = guid(primary_key=True, foreign_key="delivery.id")
+    step: int = number(primary_key=True)
     body: bytes = octets()
     key_id: UUID = guid()
     at: datetime = instant()

@@ -28,6 +28,11 @@ T = TypeVar("T")
 House = Literal["desk", "inbox"]
 """Two doors: the hotline's staff, and people of a partner agency without software of its own."""
 
+MENU = (
+    "My work", "Cases", "Confirm", "Import", "Release", "Late clocks", "Register", "Sampled review",
+    "Figures", "Ledger", "Erasure", "Partners", "Administration", "Referrals",
+)  # fmt: skip
+"""The menu in the order of the work; a page that wants to be in it has its name here."""
 EVERYBODY: tuple[Role, ...] = ("analyst", "releaser", "dpo", "key_custodian", "administrator")
 
 
@@ -154,6 +159,8 @@ def page(
     """Declare a page of the desk for these roles. A page for nobody is refused at import."""
     if not roles:
         raise ValueError("a page of the desk names who may see it")
+    if menu and menu not in MENU:
+        raise ValueError("a page that wants to be in the menu has its place in MENU")
 
     def declare(handler: Handler) -> Handler:
         _PAGES.append(Page(path, methods, "desk", frozenset(roles), False, handler, menu))
@@ -184,6 +191,12 @@ def open_page(
         return handler
 
     return declare
+
+
+def menu(house: House, visitor: Visitor | None) -> list[Page]:
+    """What the menu leads this visitor to, in the order of the work."""
+    found = [p for p in pages(house) if p.menu and p.admits(visitor)]
+    return sorted(found, key=lambda p: MENU.index(p.menu))
 
 
 def pages(house: House | None = None) -> Iterator[Page]:

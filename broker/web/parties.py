@@ -12,7 +12,7 @@ from broker.desk import agreements, directory, partners
 from broker.desk.partners import TOOL, Registration
 from broker.errors import BrokerError, Conflict, NotFound, Refused
 from broker.store import tables
-from broker.web.page import Answer, Go, Show, Visit, page
+from broker.web.page import EVERYBODY, Answer, Go, Show, Visit, page
 
 MAX_FILE = 262_144
 LANGUAGES = ("nl", "fr", "de", "en")
@@ -142,7 +142,7 @@ def end_reader(visit: Visit) -> Answer:
     return _back(visit, visit.words("The account was ended."))
 
 
-@page("/admin/partners/{partner}/agreements/{version}", "administrator", "dpo", "releaser", "analyst")
+@page("/admin/partners/{partner}/agreements/{version}", *EVERYBODY)
 def agreement(visit: Visit) -> Answer:
     """A version in words and as it is."""
     version = visit.params["version"]

@@ -31,7 +31,7 @@ from broker.runtime import session_life
 from broker.store.engine import UnitSession, unit_of_work
 from broker.web import forms, guard, render
 from broker.web.forms import Form
-from broker.web.page import Answer, Backstage, File, House, Page, Show, Visit, pages
+from broker.web.page import Answer, Backstage, File, House, Page, Show, Visit, menu, pages
 from broker.web.words import Words, preferred
 
 SESSION = "session"
@@ -190,7 +190,7 @@ class Site:
         frame = {
             "visit": visit,
             "base": self.base,
-            "menu": [p for p in pages(self.house) if p.menu and p.admits(visit.visitor)],
+            "menu": menu(self.house, visit.visitor),
             "synthetic": self.desk.settings.synthetic,
             "organisation": self.desk.pack.desk.organisation,
             "choices": {name: asked.cookies.get(name, default) for name, default in CHOICES.items()},

@@ -28,10 +28,10 @@ create trigger case_drafted after insert on draft_refusal for each row execute f
 
 create index ix_case_file_to_confirm on case_file (urgency, created_at, id) where state in ('draft', 'urgent');
 create index ix_case_file_to_draft on case_file (urgency, created_at, id) where state = 'confirmed' and drafted_version is distinct from current_version;
+-- None on (urgency, created_at, id): the planner would take it for the two above and read every case.
 create index ix_case_file_created_at_id on case_file (created_at, id);
 create index ix_case_file_created_by_created_at_id on case_file (created_by, created_at, id);
 create index ix_case_file_kind_urgency_created_at_id on case_file (kind, urgency, created_at, id);
-create index ix_case_file_urgency_created_at_id on case_file (urgency, created_at, id);
 
 -- Releases that nobody fetched, that nobody was handed, and that were not taken back. Kept by triggers
 -- for the same reason; it shows and changes nothing, so a row too many hurts nobody.

@@ -13,7 +13,7 @@ drop function case_drafted();
 drop index ix_draft_refusal_broker, ix_event_rotated, ix_answer_at, ix_read_act_at_id, ix_withdrawal_at_release_id,
     ix_release_u1, ix_release_urgent, ix_release_fields, ix_release_case_kind_released_at_release_id,
     ix_release_addressee_class_released_at_release_id, ix_release_addressee_released_at_release_id,
-    ix_release_released_at_release_id, ix_case_file_urgency_created_at_id, ix_case_file_kind_urgency_created_at_id,
+    ix_release_released_at_release_id, ix_case_file_kind_urgency_created_at_id,
     ix_case_file_created_by_created_at_id, ix_case_file_created_at_id, ix_case_file_to_draft,
     ix_case_file_to_confirm;
 alter table case_file drop column drafted_version;

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
+from hashlib import sha256
 from importlib.metadata import entry_points
 
 import pytest
 
-from broker.conformance import CANARY, check, samples
+from broker.conformance import CANARY, check, generate, samples
 from broker.core.fields import field_of
-from broker.spi import AdapterInfo, Document, Issue, Refused
+from broker.spi import AdapterInfo, Document, Issue, Refused, Renders
 
+GENERATED = 100
+"""For each adapter here; `broker adapters check --all` takes a thousand."""
 INFO = AdapterInfo("cheat", "A cheat", "nothing", "1", False, frozenset({"F03"}), ("text/plain",))
 
 
@@ -53,7 +56,47 @@ def test_every_registered_adapter_conforms(name):
     [entry] = entry_points(group="broker.adapters", name=name)
     adapter = entry.load()
     assert adapter.info.name == name
-    assert check(adapter) == []
+    steps = []
+    assert check(adapter, count=GENERATED, step=lambda: steps.append(1)) == []
+    assert len(steps) == (GENERATED if isinstance(adapter, Renders) else 0)
+
+
+def test_generated_referrals_are_the_same_again_and_hold_every_field():
+    first, again = list(generate(300)), list(generate(300))
+    assert first == again
+    assert list(generate(5, seed=1)) != first[:5]
+    assert len({r.release for r in first}) == 300
+    held = {field for r in first for field in r.fields.values() if field}
+    assert held == {field for field in samples()["full"].fields.values() if field}
+    assert all(field_of(pointer) == field for r in first for pointer, field in r.fields.items())
+
+
+def test_an_adapter_that_remembers_is_caught():
+    """One that keeps what it was given before, in words or in bytes that nobody can search."""
+    kept = []
+
+    def words(referral):
+        text = str(referral.facts.get("case", {}).get("urgency_reason", ""))
+        said = f"{text} {kept[-1] if kept else ''}"
+        kept.append(text)
+        return document(said)
+
+    def hidden(referral):
+        kept.append(referral)
+        return document(sha256(repr(kept).encode()).hexdigest())
+
+    info = replace(INFO, needs=frozenset({"F07"}))
+    assert {f.code for f in check(render(words, info), count=60)} >= {"conformance-withheld-value"}
+    assert "conformance-not-deterministic" in {f.code for f in check(render(hidden), count=2)}
+
+
+def test_an_adapter_that_cannot_do_some_referral_is_caught():
+    def fragile(referral):
+        if referral.language == "de" and referral.kind == "withdraw" and referral.release.startswith("g"):
+            raise ValueError
+        return document()
+
+    assert {f.code for f in check(render(fragile), count=200)} == {"conformance-render-crashes"}
 
 
 def test_samples_are_synthetic_and_stand_where_the_schema_says():

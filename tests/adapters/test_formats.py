@@ -27,7 +27,9 @@ DESK = SimpleNamespace(pack=PACK, adapters=ADAPTERS)
 def minimised_for(released, recipient_class, purpose):
     """The minimised case and the referral of it."""
     conditions = handling.as_json(handling.default(PACK, recipient_class), PACK, "en")
-    changes = {"handling": conditions, "grounds": grounds_for(recipient_class)}
+    house = {name: getattr(PACK.desk, name) for name in ("organisation", "phone", "mail", "hours")}
+    house["languages"] = list(PACK.desk.languages)
+    changes = {"handling": conditions, "grounds": grounds_for(recipient_class), "desk": house}
     minimised = run(released, recipient_class, purpose, **changes)
     party = request(recipient_class, purpose).recipient.party
     header = Header(
@@ -76,7 +78,7 @@ def test_so_does_the_least_that_makes_sense(recipient_class, purpose):
 
 def test_the_pack_names_adapters_that_are_there_and_render():
     named = {name for formats in PACK.formats.values() for name in formats}
-    assert named == {"police_dossier", "case_uco", "europol", "interpol"}
+    assert named == {"police_dossier", "case_uco", "europol", "interpol", "ncmec"}
     assert all(isinstance(ADAPTERS[name], Renders) for name in named)
     assert PACK.formats["EUR"][0] == "europol"
     assert PACK.formats["INT"][0] == "interpol"

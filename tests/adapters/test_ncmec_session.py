@@ -6,18 +6,18 @@ Every fault ends in one of: delivered with evidence, or a coded error and nothin
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from adapters.ncmec import adapter
-from adapters.ncmec.errors import Undelivered
 from adapters.ncmec.schema import SCHEMA
 from adapters.ncmec.session import NcmecSession
-from adapters.ncmec.transport import Line, checked_base
+from adapters.ncmec.transport import Wire, checked_base
 from adapters.ncmec.tree import read, write
 from broker.conformance import samples
-from broker.spi import Delivers, Document
+from broker.spi import Connects, Delivers, Document, Line, Undelivered
 from tests.adapters.outbound import to
 from tests.adapters.reference import optional, reference
 from tests.fakes import ncmec_server as server
@@ -29,17 +29,15 @@ XSD = optional("ncmec/cyber_tipline.xsd")
 
 @dataclass
 class Memory:
-    """A progress store that survives the session object, as a database would."""
+    """The progress of one delivery, that survives the session object as a database would."""
 
-    held: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
 
-    def load(self, key):
-        return self.held.get(key)
+    def load(self):
+        return self.history[-1] if self.history else {}
 
-    def save(self, key, values):
+    def save(self, values):
         assert all(isinstance(v, str) for v in values.values())
-        self.held[key] = dict(values)
         self.history.append(dict(values))
 
 
@@ -50,13 +48,12 @@ def world():
 
 
 def session(url, memory=None, *, sheets=True, password=server.PASSWORD):
-    return NcmecSession(Line(url, server.USER, password), memory or Memory(), sheets=sheets)
+    return NcmecSession(Wire(url, server.USER, password), memory or Memory(), sheets=sheets)
 
 
 def refused(call):
     with pytest.raises(Undelivered) as caught:
         call()
-    assert caught.value.issues
     assert caught.value.__cause__ is None
     return caught.value
 
@@ -101,12 +98,12 @@ def test_the_same_key_never_delivers_twice(world):
     assert fake.calls == calls
 
 
-def test_a_key_stands_for_one_set_of_documents(world):
+def test_a_delivery_stands_for_one_set_of_documents(world):
     url, _ = world
     memory = Memory()
     session(url, memory).send(DOCUMENTS, key="k1")
     other = adapter.render(replace(FULL, reference="CF-2026-000999-1"))
-    assert refused(lambda: session(url, memory).send(other, key="k1")).code == "ncmec-key-reused"
+    assert refused(lambda: session(url, memory).send(other, key="k1")).code == "ncmec-other-documents"
 
 
 STEPS = ["submit", "upload", "fileinfo", "finish"]
@@ -119,7 +116,8 @@ def test_a_fault_at_any_step_is_told_and_the_next_try_delivers_once(world, step,
     memory = Memory()
     fake.fault(f"/ispws/{step}", fault)
     failed = refused(lambda: session(url, memory).send(DOCUMENTS, key="k1"))
-    assert failed.retry
+    assert failed.again
+    assert failed.certain == (step != "finish")
     receipt = session(url, memory).send(DOCUMENTS, key="k1")
     [filed] = fake.finished
     assert len(filed.files) == len(filed.details) == 2
@@ -161,16 +159,16 @@ def test_a_process_killed_after_any_save_delivers_once_when_it_comes_back(world)
         class Dying(Memory):
             left: int = stop
 
-            def save(self, key, values):
+            def save(self, values):
                 if not self.left:
                     raise SystemExit
                 self.left -= 1
-                super().save(key, values)
+                super().save(values)
 
         memory = Dying()
         with pytest.raises(SystemExit):
             session(url, memory).send(DOCUMENTS, key="k1")
-        survived = Memory(memory.held)
+        survived = Memory(memory.history)
         receipt = session(url, survived).send(DOCUMENTS, key="k1")
         assert len(fake.finished) == 1
         assert fake.reports[receipt.remote_reference].state == "finished"
@@ -183,7 +181,7 @@ def test_an_open_report_that_expired_is_begun_anew(world):
     fake.fault("/ispws/fileinfo", 1000)
     fake.fault("/ispws/finish", 2000)
     refused(lambda: session(url, memory).send(DOCUMENTS, key="k1"))
-    assert not refused(lambda: session(url, memory).send(DOCUMENTS, key="k1")).retry
+    assert not refused(lambda: session(url, memory).send(DOCUMENTS, key="k1")).again
     fake.reports.clear()
     assert refused(lambda: session(url, memory).send(DOCUMENTS, key="k1")).code == "ncmec-report-expired"
     session(url, memory).send(DOCUMENTS, key="k1")
@@ -198,7 +196,7 @@ def test_a_doubtful_finish_of_a_report_that_is_gone_is_never_sent_again(world):
     fake.reports.clear()
     for _ in range(2):
         failed = refused(lambda: session(url, memory).send(DOCUMENTS, key="k1"))
-        assert (failed.code, failed.retry) == ("ncmec-finish-unknown", False)
+        assert (failed.code, failed.certain, failed.again) == ("ncmec-finish-unknown", False, False)
     assert fake.calls.count("/ispws/submit") == 1
 
 
@@ -206,9 +204,11 @@ def test_a_refused_report_is_coded_and_not_tried_again_by_itself(world):
     url, fake = world
     broken = Document("report.xml", "text/xml", DOCUMENTS[0].content.replace(b"desk@hotline.example", b""))
     failed = refused(lambda: session(url, sheets=False).send([broken], key="k1"))
-    assert (failed.code, failed.retry) == ("ncmec-validation-failed", False)
-    assert "Request-ID" in failed.hint
-    assert "hotline" not in f"{failed} {failed.issues}"
+    assert (failed.code, failed.again) == ("ncmec-validation-failed", False)
+    assert failed.certain
+    assert "hotline" not in str(failed)
+    assert b"<responseCode>4100" in failed.answer.evidence
+    assert len(failed.answer.remote_reference) == 16  # NCMEC's Request-ID, which its support asks for
     assert fake.reports == {}
 
 
@@ -223,7 +223,7 @@ def test_an_order_that_is_not_the_schemas_is_refused_by_the_schema():
 def test_bad_credentials(world):
     url, _ = world
     failed = refused(lambda: session(url, password="wrong").status())
-    assert (failed.code, failed.retry) == ("ncmec-authentication-required", False)
+    assert (failed.code, failed.again) == ("ncmec-authentication-required", False)
 
 
 def test_status_and_the_schema_that_is_served(world):
@@ -238,8 +238,9 @@ def test_status_and_the_schema_that_is_served(world):
 def test_retract_before_finish_and_not_after(world):
     url, fake = world
     memory = Memory()
-    number = session(url).line.xml("/submit", DOCUMENTS[0].content).text("reportId")
+    number = session(url).wire.xml("/submit", DOCUMENTS[0].content).text("reportId")
     first = session(url, memory).retract(number, key="r1")
+    assert first.proves == "retraction"
     assert read(first.evidence).texts("responseCode") == ["0"]
     assert session(url, memory).retract(number, key="r1") == first
     assert fake.calls.count("/ispws/retract") == 1
@@ -247,7 +248,7 @@ def test_retract_before_finish_and_not_after(world):
     assert read(again.evidence).texts("responseCode") == ["5101"]
     done = session(url).send(DOCUMENTS, key="k1").remote_reference
     failed = refused(lambda: session(url).retract(done, key="r3"))
-    assert (failed.code, failed.retry) == ("ncmec-already-finished", False)
+    assert (failed.code, failed.again) == ("ncmec-already-finished", False)
     assert refused(lambda: session(url).retract("1", key="r4")).code == "ncmec-no-such-report"
 
 
@@ -305,7 +306,7 @@ def test_an_incomplete_set_is_not_begun(world, missing):
 )
 def test_a_base_url_that_could_lead_elsewhere_is_refused(url):
     failed = refused(lambda: checked_base(url))
-    assert (failed.code, failed.retry) == ("ncmec-base-url", False)
+    assert (failed.code, failed.again) == ("ncmec-base-url", False)
     assert "evil" not in str(failed)
 
 
@@ -320,8 +321,8 @@ def test_the_known_hosts_and_loopback_are_allowed(url):
 def answering(*responses):
     """A session over canned responses: for answers no honest server gives."""
     left = list(responses)
-    line = Line("https://exttest.cybertip.org/ispws", "u", "p", httpx.MockTransport(lambda _: left.pop(0)))
-    return NcmecSession(line, Memory())
+    wire = Wire("https://exttest.cybertip.org/ispws", "u", "p", httpx.MockTransport(lambda _: left.pop(0)))
+    return NcmecSession(wire, Memory())
 
 
 @pytest.mark.parametrize(
@@ -348,7 +349,7 @@ def answering(*responses):
 )
 def test_dishonest_answers(response, code, retry):
     failed = refused(lambda: answering(response).send(DOCUMENTS, key="k1"))
-    assert (failed.code, failed.retry) == (code, retry)
+    assert (failed.code, failed.again) == (code, retry)
 
 
 def test_an_answer_without_a_report_number_opens_nothing():
@@ -358,3 +359,62 @@ def test_an_answer_without_a_report_number_opens_nothing():
 
 def test_the_password_is_not_in_its_words():
     assert "synthetic password" not in repr(session("http://127.0.0.1:9/ispws"))
+
+
+def line(house):
+    return Line({}, house, "CF-2026-000123-7", "en", datetime(2026, 3, 1, tzinfo=UTC), Memory())
+
+
+def test_it_is_connected_by_the_operators_file(world, tmp_path):
+    url, fake = world
+    (tmp_path / "secret").write_text(f"{server.PASSWORD}\n")
+    house = {"base_url": url, "username": server.USER, "password_file": str(tmp_path / "secret")}
+    assert isinstance(adapter, Connects)
+    assert [issue.rule for issue in adapter.endpoint_issues({"address": "x"})] == ["unknown-member"]
+    assert not adapter.endpoint_issues({})
+    adapter.connect(line(house)).send(DOCUMENTS, key="k1")
+    adapter.connect(line({**house, "sheets": True})).send(DOCUMENTS, key="k2")
+    assert [len(filed.files) for filed in fake.finished] == [0, 2]
+    for missing in house:
+        left = {name: value for name, value in house.items() if name != missing}
+        failed = refused(lambda left=left: adapter.connect(line(left)))
+        assert (failed.code, failed.certain, failed.again) == ("ncmec-not-configured", True, False)
+
+
+def test_other_documents_of_the_release_stay_at_home(world):
+    url, fake = world
+    others = (Document("referral.pdf", "application/pdf", b"%PDF-1.7"), Document("a.csv", "text/csv", b"x"))
+    session(url).send([*others, *DOCUMENTS], key="k1")
+    [filed] = fake.finished
+    assert sorted(filed.files.values()) == sorted((DOCUMENTS[1].content, DOCUMENTS[3].content))
+
+
+def test_a_withdrawal_is_a_letter_and_not_sent(world):
+    url, fake = world
+    letter = adapter.render(replace(FULL, kind="withdraw"))
+    failed = refused(lambda: session(url).send(letter, key="k1"))
+    assert (failed.code, failed.certain, failed.again) == ("ncmec-withdrawal-by-letter", True, False)
+    assert fake.calls == []
+
+
+def test_after_a_doubtful_finish_nothing_is_certain_any_more(world):
+    url, fake = world
+    memory = Memory()
+    fake.fault("/ispws/finish", "cut", 2000)
+    assert not refused(lambda: session(url, memory).send(DOCUMENTS, key="k1")).certain
+    later = refused(lambda: session(url, memory).send(DOCUMENTS, key="k1"))
+    assert (later.code, later.certain) == ("ncmec-authentication-required", False)
+    receipt = session(url, memory).send(DOCUMENTS, key="k1")
+    assert read(receipt.evidence).texts("responseCode") == ["5102"]
+    assert len(fake.finished) == 1
+
+
+def test_a_receipt_that_is_not_utf8_is_kept_to_the_byte():
+    head = b'<?xml version="1.0" encoding="ISO-8859-1"?>'
+    done = head + b"<reportDoneResponse><responseCode>0</responseCode><x>\xe9</x></reportDoneResponse>"
+    memory = Memory()
+    memory.save({"report_id": "1", "finishing": "yes"})
+    made = answering(httpx.Response(200, content=done, headers={"Content-Type": "text/xml"}))
+    made = replace(made, progress=memory)
+    assert made.send(DOCUMENTS, key="k1").evidence == done
+    assert made.send(DOCUMENTS, key="k1").evidence == done

@@ -46,11 +46,17 @@ def run(environment: dict[str, str], *command: str) -> str:
     return done.stdout
 
 
-def test_it_is_listed_with_its_protocol(installed: dict[str, str]) -> None:
+def test_it_is_listed_with_its_protocol_beside_our_own(installed: dict[str, str]) -> None:
     listed = json.loads(run(installed, sys.executable, "-m", "broker", "adapters", "list", "--json"))
     (row,) = [row for row in listed["items"] if row["name"] == "plain_sheet"]
     assert row["protocols"] == "render"
     assert row["tried_live"] is False
+    own = {row["name"]: row for row in listed["items"] if row["name"] != "plain_sheet"}
+    notices = {"xarf_notice", "xarf_notice_cdn", "xarf_notice_registrar"}
+    delivering = {name for name, row in own.items() if "deliver" in row["protocols"].split()}
+    assert delivering == {"secure_mail", "iccam", "ncmec", *notices}
+    assert not any(row["tried_live"] for row in own.values())
+    assert all(row["version"] and row["speaks"] for row in own.values())
 
 
 def test_it_passes_the_conformance_suite(installed: dict[str, str]) -> None:

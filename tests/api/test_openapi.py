@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from broker.api import bodies as partner_bodies
 from broker.api import cases, examples, ledger, openapi, referrals
@@ -117,3 +118,11 @@ def test_text_examples_have_the_documented_form() -> None:
     assert proof.checkpoint == examples.CHECKPOINT
     assert examples.CHECKPOINT.split("\n")[1] == "16"
     assert examples.FEED_PAGE["items"][0]["sizes"]["referral"] < encrypt.MAX_PACKAGE
+
+
+def test_only_checks_that_exist_can_be_named_as_not_met() -> None:
+    for gap in ("Q01", "Q09", "Q29", "Q30"):
+        partner_bodies.Answer.model_validate({"outcome": "O20", "gaps": [gap]})
+    for gap in ("Q00", "Q31", "Q99", "Q1", "q01"):
+        with pytest.raises(ValidationError):
+            partner_bodies.Answer.model_validate({"outcome": "O20", "gaps": [gap]})

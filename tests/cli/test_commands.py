@@ -7,24 +7,32 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
+import psycopg
 import pyotp
 import pytest
 from click.testing import Result
+from cryptography.hazmat.primitives.serialization import Encoding
+from joserfc.jwk import ECKey
+from sqlalchemy.exc import IntegrityError
+from typer import Exit
 from typer.testing import CliRunner
 
 from broker.cli import app
-from broker.cli.console import unlinked
+from broker.cli.console import reported, unlinked
 from broker.errors import Misconfigured
 from broker.runtime import _database, open_database
+from broker.sealing.trust import Trust
 from broker.settings import Settings
 from broker.store.embedded import EmbeddedServer
 from broker.store.engine import Database, upgrade
 from broker.store.roles import check_roles, setup_sql
-from tests.cases import full_case
+from tests.cases import canaries, full_case
 
 Run = Callable[..., Result]
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +163,86 @@ def test_an_amended_case_has_to_be_confirmed_anew(broker: Run, folder: Path) -> 
     assert "Version 2 stored" in broker("case", "amend", taken, "case.json").output
     assert "version 2" in broker("case", "show", taken).output
     assert "Claims: none yet" in broker("case", "show", taken).output
+
+
+def test_cases_are_listed_without_what_they_hold(broker: Run, folder: Path) -> None:
+    document = full_case()
+    (folder / "case.json").write_text(json.dumps(document))
+    as_(broker, "ann")
+    taken = json.loads(broker("case", "import", "case.json", "--json").output)["cases"][0]["case"]
+    listed = broker("case", "list", "--state", "draft", "--json").output
+    (row,) = [row for row in json.loads(listed)["items"] if row["case"] == taken]
+    assert (row["kind"], row["state"], row["version"]) == ("content_report", "draft", 1)
+    assert not [value for value in canaries(document).values() if value in listed]
+    assert json.loads(broker("case", "list", "--state", "closed", "--json").output) == {"items": []}
+    broker("case", "confirm", taken, "--claim", "content_illegal", "--about", "item1")
+    assert "content_illegal about item1 (1 yes)" in broker("case", "show", taken).output
+    as_(broker, "admin")
+    assert "role" in broker("case", "list").output
+
+
+def test_what_waits_for_a_second_approval_can_be_read(broker: Run, folder: Path) -> None:
+    as_(broker, "admin")
+    for login in ("dpo-1", "dpo-2"):
+        (folder / login).write_text(f"synthetic pass-phrase of {login}")
+        (folder / login).chmod(0o600)
+        broker("staff", "add", login, "--role", "dpo", "--password-file", login)
+    assert {"dpo-1", "dpo-2"} <= {
+        each["login"] for each in json.loads(broker("staff", "list", "--json").output)["items"]
+    }
+    as_(broker, "kim")
+    broker("partner-keys", "new", "agreed", "--name", "Synthetic Police B", "--unencrypted")
+    partner = json.loads(
+        broker(
+            "partner", "add", "agreed/registration.json", "--name", "Synthetic Police B", "--class", "BEP",
+            "--country", "BE", "--json",
+        ).output
+    )["partner"]  # fmt: skip
+    assert "Synthetic Police B" in broker("partner", "list").output
+    body = json.loads((EXAMPLES / "agreement.json").read_text()) | {"partner": partner}
+    (folder / "agreement.json").write_text(json.dumps(body))
+    as_(broker, "dpo-1")
+    first = broker("agreement", "propose", partner, "agreement.json", "--json")
+    digest = json.loads(first.output)["digest"]
+    again = broker("agreement", "propose", partner, "agreement.json", "--json")
+    assert (again.exit_code, json.loads(again.output)["digest"]) == (0, digest)
+    as_(broker, "dpo-2")
+    assert "already-proposed" in broker("agreement", "propose", partner, "agreement.json").output
+    (waiting,) = json.loads(broker("agreement", "list", partner, "--json").output)["items"]
+    assert (waiting["state"], waiting["digest"]) == ("proposed", digest)
+    assert json.loads(broker("agreement", "show", partner, "--digest", digest).output) == body
+    assert broker("agreement", "show", partner).exit_code == 1
+    assert broker("agreement", "approve", partner, digest).exit_code == 0
+    (active,) = json.loads(broker("agreement", "list", partner, "--json").output)["items"]
+    assert (active["state"], active["version"]) == ("active", 1)
+    assert json.loads(broker("agreement", "show", partner, "--digest", digest).output) == body
+
+
+def test_a_rule_of_the_database_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    @reported
+    def refused() -> None:
+        raise IntegrityError("insert", {"secret-value": 1}, psycopg.errors.CheckViolation("secret-value"))
+
+    with pytest.raises(Exit):
+        refused()
+    said = capsys.readouterr().err
+    assert "database-rule" in said
+    assert "secret-value" not in said
+
+
+def test_both_sides_see_the_same_thumbprints_of_everything_that_is_pinned(broker: Run, folder: Path) -> None:
+    written = json.loads(broker("keys", "trust", "pinned", "--json").output)["thumbprints"]
+    assert json.loads(broker("thumbprints", "pinned", "--json").output) == written
+    trust = Trust.load(folder / "pinned")
+    (key,), (ledger,), (root,) = list(trust.keys), trust.ledger, trust.pades_roots
+    jwk = ECKey.import_key(key.public)
+    assert written == {
+        key.kid: jwk.thumbprint(),
+        ledger.key_id.hex(): ledger.text(),
+        "root 1": sha256(root.public_bytes(Encoding.DER)).hexdigest(),
+    }
+    lines = broker("thumbprints", "pinned").output.splitlines()
+    assert {line.split()[-1] for line in lines} == set(written.values())
 
 
 def test_what_fails_outside_is_said_in_words(broker: Run) -> None:

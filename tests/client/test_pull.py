@@ -281,6 +281,7 @@ def test_unreachable_broker_is_said_in_words(broker: FakeBroker, side: Side) -> 
 def test_urgent_first_then_all(broker: FakeBroker, side: Side) -> None:
     slow, urgent = broker.publish(1), broker.publish(2, urgency="U1")
     assert side.puller().run("U1").collected == [urgent]
+    assert side.puller().run("U4").ok
     report = side.puller().run()
     assert report.ok
     assert set(report.collected) == {slow, urgent}

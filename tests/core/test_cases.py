@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from pydantic import BaseModel
 
 from broker.core.fields import BROKER_COMPUTED, COLLECTIONS, SECTIONS
+from broker.core.schema import CaseDocument
+from broker.core.schema_types import Country, Date, Instant, LocalId
 from tests.cases import KINDS, accepted, canaries, cases, confirmed, full_case, minimal_case, urgent_case
 
 FLAT = {"link": "links", "history": "contacts"}
@@ -25,6 +29,52 @@ def test_a_full_case_has_every_field_that_is_not_computed(kind: str) -> None:
         for name in names:
             if name not in FLAT and name not in GIVEN_BY_STRUCTURE:
                 assert any(name in entity for entity in data[collection].values()), (collection, name)
+
+
+NO_CANARY = {
+    "asn": "a number with two letters before it",
+    "type": "a media type; the places of the same name are enumerations",
+    "zone": "the name of a time zone",
+    "system": "tells whose reference it is: the receiving system has to know its own",
+    "version": "of a list of labels; travels with the label, which has one",
+}
+"""Free by its type in the schema and still without a canary, with the reason."""
+
+
+def _free_members(model: type[BaseModel], seen: set[type[BaseModel]]) -> set[str]:
+    """Names of members that may hold any text: every string type but dates, countries, ids and enums."""
+    if model in seen:
+        return set()
+    seen.add(model)
+    found = set()
+    hints = get_type_hints(model, include_extras=True)
+    for name in model.model_fields:
+        waiting: list[Any] = [hints[name]]
+        while waiting:
+            kind = waiting.pop()
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found |= _free_members(kind, seen)
+            elif kind is str or (get_args(kind)[:1] == (str,) and kind not in FIXED):
+                found.add(name)
+            elif get_origin(kind) is not Literal and kind not in FIXED:
+                waiting += [arg for arg in get_args(kind) if isinstance(arg, type) or get_args(arg)]
+    return found
+
+
+FIXED = (Country, Date, Instant, LocalId)
+
+
+def test_every_free_text_of_the_schema_has_a_canary() -> None:
+    """A member added to the schema joins the canaries, or says why it needs none."""
+    free = _free_members(CaseDocument, set())
+    assert len(free) > 45
+    held = {name for pointer in canaries(full_case()) for name in _names(pointer)}
+    assert free - held == set(NO_CANARY)
+
+
+def _names(pointer: str) -> list[str]:
+    """The member's name; in a list of plain texts that of the list."""
+    return [part for part in pointer.split("/") if not part.isdigit()][-1:]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -378,7 +378,7 @@ def test_masks_hide_what_this_recipient_does_not_get_and_nothing_else() -> None:
     assert document["persons"]["person2"]["self_declared_name"].split()[-1] not in reason
     assert reason.endswith("spoke today")
     pointer = "/facts/case/urgency_reason"
-    assert minimised.masked[pointer] == (document["case"]["urgency_reason"], reason)
+    assert minimised.masked[pointer][:2] == (document["case"]["urgency_reason"], reason)
     assert ("text-leak", "block", pointer) in {(f.code, f.severity, f.pointer) for f in minimised.findings}
 
 

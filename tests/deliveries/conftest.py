@@ -30,16 +30,6 @@ def sink() -> Iterator[post.Sink]:
 def mailed(house: House, mailbox: post.Mailbox, sink: post.Sink, tmp_path: Path) -> House:
     """A police service that is reached by mail, and a relay that takes everything."""
     opened = office.with_office(house, tmp_path)
-    office.channel(opened, "secure_mail", relay(sink.port))
+    office.channel(opened, "secure_mail", office.relay(sink.port))
     config = {"address": office.ADDRESS, "certificate": mailbox.certificate}
     return office.add_mailed(opened, Endpoint("referral", "mail", "secure_mail", config))
-
-
-def relay(port: int) -> dict[str, object]:
-    return {
-        "host": "127.0.0.1",
-        "port": port,
-        "security": "none",
-        "from": "out@hotline.example",
-        "timeout": 1,
-    }

@@ -44,6 +44,17 @@ def channel(house: House, adapter: str, side: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(side))
 
 
+def relay(port: int) -> dict[str, object]:
+    """The operator's file for a relay on loopback."""
+    return {
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "none",
+        "from": "out@hotline.example",
+        "timeout": 1,
+    }
+
+
 def with_office(house: House, tmp_path: Path) -> House:
     """The house with its own channel folder and a clock that can be moved."""
     settings = house.desk.settings.model_copy(update={"channels": tmp_path / "channels"})

@@ -6,8 +6,8 @@ import datetime as dt
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -25,7 +25,8 @@ BREAKS = (
     "refused", "silent", "helo-500", "mail-451", "rcpt-550", "rcpt-451", "data-500",
     "cut-in-text", "cut-after-text", "text-451", "text-554", "silent-after-text",
 )  # fmt: skip
-"""Where a relay breaks. `silent` ones never answer; the client's patience ends."""
+"""Where a relay breaks. `silent` ones never answer; the client's patience ends. Beside these, `twice` takes
+the text and answers two times."""
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Sink:
 
     port: int = 0
     taken: list[bytes] = field(default_factory=list)
+    reached: threading.Event = field(default_factory=threading.Event)
+    """Set when a silent relay has fallen silent."""
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         self.taken.append(envelope.content)
@@ -61,7 +64,7 @@ def free_port() -> int:
 
 @contextmanager
 def broken_relay(where: str) -> Iterator[Sink]:
-    """A relay that breaks at one step, every time. `taken` are texts it had in full."""
+    """A relay that breaks at one step, every time. `taken` are texts it had in full and did not refuse."""
     made = Sink()
     if where == "refused":
         made.port = free_port()
@@ -89,13 +92,16 @@ def broken_relay(where: str) -> Iterator[Sink]:
         yield made
     finally:
         stop.set()
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)  # closing alone does not wake who waits for a connection
         server.close()
         thread.join(timeout=5)
 
 
 def _talk(conn: socket.socket, where: str, made: Sink, stop: threading.Event) -> None:
     if where == "silent":
-        stop.wait(3)
+        made.reached.set()
+        stop.wait(20)
         return
     reader = conn.makefile("rb")
 
@@ -122,15 +128,27 @@ def _talk(conn: socket.socket, where: str, made: Sink, stop: threading.Event) ->
             text = b""
             while (row := reader.readline()) != b".\r\n":
                 text += row
-            made.taken.append(text)
-            if where == "cut-after-text":
+            if not _answered(text, where, made, stop, say):
                 return
-            if where == "silent-after-text":
-                stop.wait(3)
-                return
-            say({"text-451": "451 later", "text-554": "554 no"}.get(where, "250 queued"))
         else:
             say("250 ok")
+
+
+def _answered(text: bytes, where: str, made: Sink, stop: threading.Event, say: Callable[[str], None]) -> bool:
+    """What the relay says of a whole text; False where it hangs up instead."""
+    refusals = {"text-451": "451 later", "text-554": "554 no"}
+    if where in refusals:
+        say(refusals[where])
+        return True
+    made.taken.append(text)
+    if where == "silent-after-text":
+        made.reached.set()
+        stop.wait(20)
+    if where in ("silent-after-text", "cut-after-text"):
+        return False
+    for _ in range(2 if where == "twice" else 1):
+        say("250 queued")
+    return True
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,17 +10,15 @@ from uuid import UUID
 import pytest
 
 from broker.cli.preview import preview_words
-from broker.demo.house import Agency, House, agreement_body
-from broker.desk import agreements, carry, draft, endpoints, hold, route
-from broker.desk.endpoints import Endpoint
+from broker.demo.house import House
+from broker.desk import carry, draft, hold, route
 from broker.errors import BrokerError, Conflict, Forbidden, Refused
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import full_case
 from tests.deliveries import office, post
-
-PROVIDER = "Host One (synthetic)"
+from tests.deliveries.providers import office_endpoint, provider_case, with_provider
 
 
 def held(house: House, url: str) -> UUID:
@@ -83,19 +80,6 @@ def test_who_may_not_act_sets_no_hold(mailed: House) -> None:
         hold.place(mailed.desk, session, mailed.people["analyst-1"], "no url", mailed.partners["police"])
 
 
-def provider_case() -> dict[str, Any]:
-    """Content with a provider abroad in a country without a hotline, nobody linked to it."""
-    document = full_case("content_report")
-    for name in ("persons", "events", "victims", "contacts", "links", "evidence", "actions"):
-        document.pop(name, None)
-    document["case"]["urgency"] = "U4"
-    document["case"].pop("urgency_reason", None)
-    for place in document["locations"].values():
-        place["country"] = "ZZ"
-        place.setdefault("host", {"ip": "192.0.2.1", "asn": "AS64500"})["provider"] = PROVIDER
-    return document
-
-
 def reasons(house: House, case_id: UUID) -> set[str]:
     """Why the provider hears nothing."""
     with unit_of_work(house.desk.db) as session:
@@ -103,40 +87,11 @@ def reasons(house: House, case_id: UUID) -> set[str]:
     return {code for r in described["refusals"] if r["class"] == "HSP" for code in r["reasons"]}
 
 
-def with_provider(house: House) -> House:
-    """A provider in a country that a clause opened for notices, reached by mail, under an agreement."""
-    desk = house.desk
-    pack = replace(desk.pack, routes=replace(desk.pack.routes, notices_opened={"ZZ": "clause-7"}))
-    opened = replace(house, desk=replace(desk, pack=pack))
-    with unit_of_work(desk.db) as session:
-        config = dict(_endpoint(house, session).config)
-    opened = office.add_mailed(
-        opened, Endpoint("referral", "mail", "secure_mail", config),
-        name="host", recipient_class="HSP", country="ZZ",
-    )  # fmt: skip
-    partner = opened.partners["host"]
-    agency = Agency("Synthetic Host (example)", "HSP", "ZZ", "en", ("P5",), transfer="clauses (synthetic)")
-    with unit_of_work(desk.db) as session:
-        row = session.get_one(tables.Partner, partner)
-        row.provider = PROVIDER
-        session.add(row)
-        body = agreement_body(opened.desk, partner, agency)
-        digest = agreements.propose(opened.desk, session, house.people["officer"], partner, body)
-        agreements.approve(opened.desk, session, house.people["releaser"], partner, digest)
-    return opened
-
-
-def _endpoint(house: House, session: Any) -> tables.DeliveryEndpoint:
-    row = endpoints.endpoint_of(session, house.partners["office"], "referral")
-    assert row is not None
-    return row
-
-
 @pytest.mark.parametrize("held_at", ["routing", "release", "sending", "never"])
 def test_a_hold_is_looked_for_at_routing_at_release_and_at_sending(
     mailed: House, sink: post.Sink, held_at: str
 ) -> None:
-    house = with_provider(mailed)
+    house = with_provider(mailed, office_endpoint(mailed))
     document = provider_case()
     url = next(place["url"] for place in document["locations"].values() if "url" in place)
     case_id = build.confirmed(house, document)

@@ -23,7 +23,6 @@ from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import canaries, full_case
 from tests.deliveries import office, post
-from tests.deliveries.conftest import relay
 
 CALL = proof.Call("Synthetic Person A", "+32 2 555 01 11", True)
 
@@ -188,7 +187,7 @@ def test_a_relay_that_breaks_ends_honestly_and_never_sends_twice(mailed: House, 
     office.released(mailed)
     desk, delivery = mailed.desk, office.only(mailed)
     with post.broken_relay(where) as broken:
-        office.channel(mailed, "secure_mail", relay(broken.port))
+        office.channel(mailed, "secure_mail", office.relay(broken.port))
         for _ in range(len(carry.BACKOFF) + 3):
             carry.carry_due(desk)
             desk.clock.ahead = (desk.clock.ahead or timedelta()) + timedelta(hours=9)  # type: ignore[attr-defined]

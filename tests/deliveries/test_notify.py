@@ -34,7 +34,6 @@ from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import canaries, full_case
 from tests.deliveries import office, post
-from tests.deliveries.conftest import relay
 from tests.fakes import iccam_server
 
 PUBLIC = "93.184.215.14"
@@ -172,7 +171,7 @@ def test_a_webhook_says_that_something_waits_and_nothing_more(mailed: House, tmp
 
 
 def test_a_mail_says_no_more(mailed: House, sink: post.Sink) -> None:
-    office.channel(mailed, "notice", relay(sink.port))
+    office.channel(mailed, "notice", office.relay(sink.port))
     with_notice(mailed, "mail", {"address": "desk@police.example"})
     document = full_case("person_lead")
     build.released(mailed, "police", document)
@@ -185,7 +184,7 @@ def test_a_mail_says_no_more(mailed: House, sink: post.Sink) -> None:
 
 
 def test_a_notice_that_cannot_be_sent_is_tried_five_times(mailed: House) -> None:
-    office.channel(mailed, "notice", relay(post.free_port()))
+    office.channel(mailed, "notice", office.relay(post.free_port()))
     with_notice(mailed, "mail", {"address": "desk@police.example"})
     build.released(mailed, "police")
     clock: Any = mailed.desk.clock

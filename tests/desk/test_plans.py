@@ -19,7 +19,7 @@ from tests.desk.grown import grow
 from tests.desk.pages import pages
 
 CASES = 20_000
-PERIODS = {"figures of three months", "population of a month"}
+PERIODS = {"figures of three months", "population of a month", "gap no-receipt", "gap not-read"}
 """These read a period: which rows is the question, so an index over the period is all they can have."""
 
 

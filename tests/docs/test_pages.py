@@ -139,12 +139,16 @@ def actions() -> set[str]:
         text = path.read_text()
         for call in re.findall(r"(?:events\.(?:note|leaf)|_entry)\(.*?\)", text, re.DOTALL):
             found |= set(
-                re.findall(r'"((?:agreement|case|keys|partner|referral|register|review):[a-z-]+)"', call)
+                re.findall(
+                    r'"((?:agreement|case|figures|keys|ledger|partner|recognition|referral|register|review|staff):[a-z-]+)"',
+                    call,
+                )
             )
             found |= {
                 re.sub(r"\{.*", "…", dynamic)
                 for dynamic in re.findall(
-                    r'f"((?:agreement|case|keys|partner|referral|register|review):[a-z-]*\{[^"]*)"', call
+                    r'f"((?:agreement|case|figures|keys|ledger|partner|recognition|referral|register|review|staff):[a-z-]*\{[^"]*)"',
+                    call,
                 )
             }
     return found

@@ -86,7 +86,7 @@ def composed(
 def cleared(released: Released, recipient_class: str, *purposes: str, **changes: Any) -> Composition:
     """As `composed`, after a person cleared every masked text as it was proposed."""
     first = composed(released, recipient_class, *purposes, **changes)
-    clear = {pointer: after for pointer, (_, after) in first.minimised.masked.items()}
+    clear = {at: text.after for at, text in first.minimised.masked.items()}
     return composed(released, recipient_class, *purposes, **{**changes, "clear": clear}) if clear else first
 
 

@@ -29,7 +29,9 @@ FINAL = {3, 4, 6}
 
 @dataclass
 class Fake:
-    """What the fake knows. `breaks`: step → how often it still breaks, as `cut`, `500` or `cut-after`."""
+    """What the fake knows. `breaks`: step → how often it still breaks, as `cut`, `400`, `500`, `cut-after`,
+    `hang` and `hang-after` (no answer, before and after it was done), or `twice` (done again by something
+    between us, whose second answer arrives)."""
 
     url: str = ""
     reports: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -38,6 +40,9 @@ class Fake:
     tokens: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    reached: threading.Event = field(default_factory=threading.Event)
+    """Set when it hangs."""
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def step(self, name: str) -> str:
         """How this step breaks now; empty when it does not."""
@@ -95,14 +100,24 @@ def _handler(fake: Fake, country: str) -> type[BaseHTTPRequestHandler]:
                     self.close_connection = True
                     self.connection.close()
                     return
-                if how == "500":
-                    self._say(500, {"errors": {}})
+                if how in ("400", "500"):
+                    self._say(int(how), {"errors": {}})
                     return
-                status, answer = self._answer(parts.path.strip("/").split("/"), parse_qs(parts.query), body)
+                if how == "hang":
+                    status = 0
+                else:
+                    steps = parts.path.strip("/").split("/")
+                    for _ in range(2 if how == "twice" else 1):
+                        status, answer = self._answer(steps, parse_qs(parts.query), body)
                 if how == "cut-after":
                     self.close_connection = True
                     self.connection.close()
                     return
+            if how in ("hang", "hang-after"):
+                fake.reached.set()
+                fake.stop.wait(20)
+                self.close_connection = True
+                return
             self._say(status, answer)
 
         do_GET = do_POST = do_PUT = _go  # noqa: N815
@@ -185,6 +200,7 @@ def serving(folder: Path, country: str = "BE") -> Iterator[tuple[Fake, dict[str,
     try:
         yield fake, house
     finally:
+        fake.stop.set()
         server.shutdown()
         server.server_close()
 

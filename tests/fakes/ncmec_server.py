@@ -3,8 +3,9 @@
 It enforces what was learnt of the real one: HTTP Basic, the order of calls, the XSD (where the reference
 folder is at hand), the documented rules beyond it, response codes, and that nothing can be added to or
 taken from a finished report. It keeps everything in memory and serves loopback only. Faults can be asked
-for by path: `cut` (the request is done, the answer never comes), `refuse` (nothing is done), or a
-response code.
+for by path: `cut` (the request is done, the answer never comes), `refuse` (nothing is done), `hang` and
+`hang-after` (no answer and no end, before and after it was done), `twice` (done again by something between
+us, whose second answer arrives), `bare` (an error page), or a response code.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ class Fake:
         self.always_ok = False
         """HTTP 200 whatever the response code says, as older recordings of the real server have it."""
         self.lock = threading.Lock()
+        self.reached = threading.Event()
+        """Set when it hangs."""
+        self.stop = threading.Event()
 
     def fault(self, path: str, *kinds: str | int) -> None:
         """The next calls of a path fail in these ways, one each."""
@@ -189,11 +193,15 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 if isinstance(fault, int):
                     raise Refusal(500 if fault < 2000 else 400, fault, "asked for by the test")
-                status, content = 200, self._answer(path, body)
+                for _ in range({"hang": 0, "twice": 2}.get(str(fault), 1)):
+                    status, content = 200, self._answer(path, body)
             except Refusal as refusal:
                 status = 200 if self.fake.always_ok else refusal.status
                 content = answer("", "", refusal.code, refusal.words)
-        if fault == "cut":
+        if fault in ("hang", "hang-after"):
+            self.fake.reached.set()
+            self.fake.stop.wait(20)
+        if fault in ("cut", "hang", "hang-after"):
             self.close_connection = True
             return
         self._write(500 if fault == "bare" else status, b"<html>no</html>" if fault == "bare" else content)
@@ -260,6 +268,7 @@ def serving(schema: bytes | None) -> Iterator[tuple[str, Fake]]:
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/ispws", fake
     finally:
+        fake.stop.set()
         server.shutdown()
         server.server_close()
         thread.join(timeout=10)

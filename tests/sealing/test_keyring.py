@@ -158,7 +158,11 @@ def test_trust_folder_is_public_and_strict(keyring: Keyring, tmp_path: Path) -> 
     assert b"PRIVATE" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
     trust = Trust.load(tmp_path)
     assert trust.ledger[0].text() == keyring.vkey(ORIGIN)
-    assert set(trust.thumbprints()) == {keyring.signer("release").kid, trust.ledger[0].key_id.hex()}
+    assert set(trust.thumbprints()) == {
+        keyring.signer("release").kid,
+        trust.ledger[0].key_id.hex(),
+        "root 1",
+    }
     jwks = (tmp_path / "jwks.json").read_bytes()
     for name, content in [
         ("jwks.json", b"[]"),

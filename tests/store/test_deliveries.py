@@ -119,7 +119,7 @@ def test_only_the_domestic_police_holds(db: Database) -> None:
 
 
 def test_no_partner_and_no_owner_reads_them(db: Database) -> None:
-    for table in ("delivery", "delivery_event", "delivery_evidence", "police_hold"):
+    for table in ("delivery", "delivery_event", "delivery_evidence", "delivery_progress", "police_hold"):
         with db.connect("feed") as conn, pytest.raises(Exception, match="permission denied"):
             conn.execute(f"select * from {table}")
         with db.connect("owner") as conn:

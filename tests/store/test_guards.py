@@ -48,6 +48,7 @@ NO_UPDATE = (
     "oidc_identity",
     "sign_in_flow",
     "sign_in_attempt",
+    "delivery_progress",
 )
 
 
@@ -104,6 +105,7 @@ DELETERS = {
     "person_blob": {"retention"},
     "release_record": {"retention"},
     "delivery_evidence": {"retention"},
+    "delivery_progress": {"retention"},
     "event_record": {"retention"},
     "draft_blob": {"app", "retention"},
     "account_session": {"app", "sweeper"},

@@ -12,8 +12,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from broker import auth
-from broker.demo.house import House
+from broker.demo.house import PASSWORD, House
 from broker.store.engine import unit_of_work
+from broker.web.page import House as Door
 from broker.web.site import Site
 
 FLAGS = (
@@ -101,11 +102,40 @@ def person(browser: Browser, house: House, url: str, login: str = "", **context:
 
 
 def sign_in(context: BrowserContext, house: House, url: str, login: str) -> None:
-    """Give the browser a session, as a sign-in would."""
+    """Give the browser a session, as a sign-in would. A login that is not of the staff is of an inbox."""
+    door: Door = "desk" if login in house.people else "inbox"
     with unit_of_work(house.desk.db) as session:
-        token = auth.open_session(session, house.people[login].id, "passkey", house.desk.now())
-    name = Site(house.desk, "desk").cookie_name
-    context.add_cookies([{"name": name, "value": token, "url": url + "/desk"}])
+        known = auth.find(session, login)
+        assert known is not None, login
+        token = auth.open_session(session, known.id, "passkey", house.desk.now())
+    name = Site(house.desk, door).cookie_name
+    context.add_cookies([{"name": name, "value": token, "url": f"{url}/{door}"}])
+
+
+def reader(house: House, partner: str) -> str:
+    """A person who reads the inbox of a partner (short name); gives the login."""
+    login = f"{partner}-inbox"
+    with unit_of_work(house.desk.db) as session:
+        auth.add_person(
+            session, house.people["administrator"], partner_id=house.partners[partner], login=login,
+            password=PASSWORD, now=house.desk.now(),
+        )  # fmt: skip
+    return login
+
+
+def authenticator(watched: Watched) -> None:
+    """A key that knows its owner, plugged into this browser: Chromium's own virtual authenticator."""
+    devices = watched.context.new_cdp_session(watched.page)
+    devices.send("WebAuthn.enable")
+    devices.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
+                "hasUserVerification": True, "isUserVerified": True, "automaticPresenceSimulation": True,
+            }
+        },
+    )  # fmt: skip
 
 
 def walk(watched: Watched, start: str, *, most: int = 60) -> Iterator[str]:

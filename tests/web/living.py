@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlmodel import col, select
+
 from broker.demo import cases as demo_cases
 from broker.demo.house import House
-from broker.demo.steps import claims_for, urgent
+from broker.demo.steps import urgent
 from broker.desk import casefile, confirm, publish, route
+from broker.desk.claims import claims_for
 from broker.jobs import settle
 from broker.store import tables
 from broker.store.engine import unit_of_work
@@ -62,6 +65,17 @@ def _verdicts(house: House, case_id: UUID, person: str) -> None:
     for kind in kinds:
         with unit_of_work(house.desk.db) as session:
             confirm.claim(house.desk, session, house.people[person], case_id, kind)
+
+
+def verdicts_of(house: House, case_id: UUID) -> int:
+    """How many verdicts were given on the claims of a case."""
+    with unit_of_work(house.desk.db) as session:
+        found = session.exec(
+            select(tables.Verdict)
+            .join(tables.Claim, col(tables.Claim.id) == col(tables.Verdict.claim_id))
+            .where(col(tables.Claim.case_id) == case_id)
+        )
+        return len(found.all())
 
 
 def _is_confirmed(house: House, case_id: UUID) -> bool:

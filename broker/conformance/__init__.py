@@ -1,22 +1,25 @@
 """What every adapter must hold to, as checks that anybody can run: `check(adapter)` → findings.
 
-For render adapters: pure and deterministic, no field beyond `needs`, media types as declared, names
-ASCII and silent. For ingest adapters: hostile input is refused in time, with field and rule, and
+For render adapters: pure and deterministic, no field beyond `needs`, no memory of another referral's
+values, media types as declared, names ASCII and silent, on the samples in four languages and on as many
+generated referrals as wanted. For ingest adapters: hostile input is refused in time, with field and rule, and
 without repeating a value. An empty answer means that nothing was found, not that all is well.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from types import MappingProxyType
 
+from broker.conformance import generated
 from broker.core.fields import COLLECTIONS, SECTIONS, field_of
 from broker.spi import (
     AdapterInfo,
@@ -41,8 +44,19 @@ _LANGUAGES = ("nl", "fr", "de", "en")
 
 def samples() -> dict[str, MinimisedReferral]:
     """Synthetic referrals: a full one, grooming without items, a narrow one, an empty withdrawal."""
+    return {name: referral_from(payload) for name, payload in _sample_payloads().items()}
+
+
+@cache
+def _sample_payloads() -> dict[str, Mapping[str, Json]]:
     text = resources.files("broker").joinpath("conformance_samples.json").read_text(encoding="utf-8")
-    return {name: referral_from(payload) for name, payload in json.loads(text).items()}
+    found: dict[str, Mapping[str, Json]] = json.loads(text)
+    return found
+
+
+def generate(count: int, seed: int = generated.SEED) -> Iterator[MinimisedReferral]:
+    """Synthetic referrals, the same for the same seed; see `generated`."""
+    return (referral_from(p) for p in generated.payloads(list(_sample_payloads().values()), count, seed))
 
 
 def referral_from(payload: Mapping[str, Json]) -> MinimisedReferral:
@@ -73,8 +87,15 @@ def referral_from(payload: Mapping[str, Json]) -> MinimisedReferral:
     )
 
 
-def check(adapter: object, referrals: Sequence[MinimisedReferral] = ()) -> list[Finding]:
-    """All findings for one adapter; `referrals` are tried beside the built-in samples."""
+def check(
+    adapter: object,
+    referrals: Sequence[MinimisedReferral] = (),
+    *,
+    count: int = 0,
+    step: Callable[[], object] = lambda: None,
+) -> list[Finding]:
+    """All findings for one adapter; `referrals` are tried beside the built-in samples, and `count`
+    generated ones, after each of which `step` is called."""
     info = getattr(adapter, "info", None)
     if not isinstance(info, AdapterInfo):
         return [Finding("conformance-no-info", "block")]
@@ -82,6 +103,7 @@ def check(adapter: object, referrals: Sequence[MinimisedReferral] = ()) -> list[
     if isinstance(adapter, Renders):
         for referral in (*samples().values(), *referrals):
             findings += _check_render(adapter, referral)
+        findings += _check_generated(adapter, count, step)
     if isinstance(adapter, Ingests):
         findings += _check_ingest(adapter)
     return findings
@@ -114,6 +136,42 @@ def _check_render(adapter: Renders, referral: MinimisedReferral) -> Iterator[Fin
                 yield Finding(
                     "conformance-lint-blocks", "block", found.pointer, {"code": found.code, **where}
                 )
+
+
+def _check_generated(adapter: Renders, count: int, step: Callable[[], object]) -> Iterator[Finding]:
+    """What must hold for any referral. The same one without half of its fields is rendered before and
+    after the whole, which carries a mark in what the other does not get: equal bytes and no mark mean that
+    nothing of the one recipient's values can come to the other."""
+    chance = random.Random(generated.SEED)  # noqa: S311 - synthetic data that has to come again
+    for payload in generated.payloads(list(_sample_payloads().values()), count):
+        where = {"release": payload["release"], "language": payload["language"]}
+        held_back = generated.some_fields(payload, chance)
+        whole = referral_from(generated.marked(payload, held_back, CANARY))
+        part = referral_from(generated.without(payload, held_back))
+        try:
+            yield from _check_pair(adapter, whole, part, where)
+        except Exception:  # whatever it raises is the finding
+            yield Finding("conformance-render-crashes", "block", params=where)
+        step()
+
+
+def _check_pair(
+    adapter: Renders, whole: MinimisedReferral, part: MinimisedReferral, where: Mapping[str, str]
+) -> Iterator[Finding]:
+    read: set[str] = set()
+    before = tuple(adapter.render(part))
+    documents = tuple(adapter.render(_recorded(whole, read)))
+    if tuple(adapter.render(_without(whole, adapter.info.needs))) != documents:
+        yield Finding("conformance-depends-beyond-needs", "block", params=where)
+    after = tuple(adapter.render(part))
+    if after != before:
+        yield Finding("conformance-not-deterministic", "block", params=where)
+    if any(CANARY.encode() in d.content or CANARY in d.name for d in (*before, *after)):
+        yield Finding("conformance-withheld-value", "block", params=where)
+    for field in sorted(read - adapter.info.needs):
+        yield Finding("conformance-field-beyond-needs", "block", params={**where, "field": field})
+    yield from _check_documents(adapter.info, documents, where)
+    adapter.lint(whole, documents)
 
 
 def _check_documents(

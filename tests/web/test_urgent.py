@@ -1,0 +1,142 @@
+"""The urgent path by hand: one screen, one person, a call that stops the clock, a second look."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from broker.demo.house import House
+from broker.desk import confirm, overdue
+from broker.jobs import settle
+from broker.store import tables
+from broker.store.engine import unit_of_work
+from tests import house as build
+from tests.cases import full_case
+from tests.web.conftest import SignedIn
+
+
+def danger(urgency: str = "U1") -> dict[str, Any]:
+    document = full_case("danger")
+    document["case"]["urgency"] = urgency
+    return document
+
+
+def sent(house: House) -> list[tables.Draft]:
+    with unit_of_work(house.desk.db) as session:
+        return list(session.exec(select(tables.Draft)))
+
+
+def test_a_minute_on_one_screen(house: House, signed_in: SignedIn) -> None:
+    case_id = build.take_in(house, danger())  # nobody confirmed it
+    analyst, at = signed_in("analyst-1"), f"/desk/urgent/{case_id}"
+    page = analyst.get(at).text
+    assert house.desk.pack.urgent_desk.phone in page
+    assert "The reference stands here as soon as it is sent" in page
+    answer = analyst.post(at, data={"act": "send"})
+    assert answer.status_code == 400
+    assert "Choose a reason" in answer.text
+    assert sent(house) == []
+    done = analyst.post(at, data={"act": "send", "reason": "live-stream"}, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, f"{at}?reason=live-stream")
+    settle(house.desk)
+    (draft,) = sent(house)
+    assert draft.urgent
+    with unit_of_work(house.desk.db) as session:
+        released = session.get_one(tables.Release, draft.id)
+        assert released.addressee == house.partners["police"]
+        reference = session.get_one(tables.Referral, draft.referral_id).reference
+    page = analyst.get(done.headers["location"]).text
+    assert " ".join(reference) in page
+    assert "live stream" in page
+    assert "No desk has answered yet" in page
+    assert re.search(r"about (59|60) minutes after this page was made", page)
+    assert "Another person has to approve it before" in page
+
+
+def test_only_a_desk_that_answers_and_reads_back_stops_the_clock(house: House, signed_in: SignedIn) -> None:
+    case_id = build.take_in(house, danger())
+    analyst, at = signed_in("analyst-1"), f"/desk/urgent/{case_id}"
+    hour_ago = house.desk.now() - timedelta(hours=1)
+    with unit_of_work(house.desk.db) as session:  # before there was a reference to read back
+        early = confirm.Call(desk="Synthetic desk", answered=True, read_back=True, who="Badge SYN-0")
+        desk, me = replace(house.desk, clock=lambda: hour_ago), house.people["analyst-1"]
+        confirm.log_call(desk, session, me, case_id, "risk-to-life", early)
+    analyst.post(at, data={"act": "send", "reason": "risk-to-life"})
+    settle(house.desk)
+    assert "No desk has answered yet" in analyst.get(at).text
+    unknown = analyst.post(at, data={"act": "call", "answered": "yes", "read_back": "yes"})
+    assert unknown.status_code == 400
+    assert "Write down who answered" in unknown.text
+    for call in (
+        {"answered": "no"},
+        {"answered": "yes", "who": "Badge SYN-1"},
+        {"answered": "no", "read_back": "yes"},
+    ):
+        analyst.post(at, data={"act": "call", **call})
+        assert "No desk has answered yet" in analyst.get(at).text
+    analyst.post(at, data={"act": "call", "answered": "yes", "read_back": "yes", "who": "Badge SYN-2"})
+    page = analyst.get(at).text
+    assert "A desk answered and read the reference back" in page
+    assert "SYN-2" not in page  # kept encrypted, not shown around
+    with unit_of_work(house.desk.db) as session:
+        kinds = {late.kind for late in overdue.overdue(house.desk, session)}
+    assert "urgent-unanswered" not in kinds
+
+
+def test_what_the_mask_would_hide_is_shown_before_it_goes(house: House, signed_in: SignedIn) -> None:
+    document = danger()
+    document["reporter"]["statement"] = f"knows {document['victims']['victim1']['identity']['name']} well"
+    case_id = build.take_in(house, document)
+    analyst, at = signed_in("analyst-1"), f"/desk/urgent/{case_id}"
+    first = analyst.post(at, data={"act": "send", "reason": "live-stream"})
+    assert first.status_code == 400
+    assert "<del>" in first.text
+    assert sent(house) == []
+    done = {"act": "send", "reason": "live-stream", "masked": "yes"}
+    assert analyst.post(at, data=done, follow_redirects=False).status_code == 303
+    assert len(sent(house)) == 1
+
+
+def test_another_urgency_or_person_does_not_go_this_way(house: House, signed_in: SignedIn) -> None:
+    case_id = build.take_in(house, danger("U2"))
+    at = f"/desk/urgent/{case_id}"
+    analyst = signed_in("analyst-1")
+    assert "Only a case with urgency U1 goes this way" in analyst.get(at).text
+    refused = analyst.post(at, data={"act": "send", "reason": "live-stream"})
+    assert refused.status_code == 400
+    assert sent(house) == []
+    assert analyst.get(f"/desk/urgent/{UUID(int=0)}").status_code == 404
+
+
+@pytest.mark.parametrize("login", ["releaser", "officer", "administrator"])
+def test_only_an_analyst_sends(house: House, signed_in: SignedIn, login: str) -> None:
+    case_id = build.take_in(house, danger())
+    client = signed_in(login)
+    assert (
+        client.post(f"/desk/urgent/{case_id}", data={"act": "send", "reason": "live-stream"}).status_code
+        == 403
+    )
+    assert sent(house) == []
+
+
+def test_the_second_look_is_another_persons(house: House, signed_in: SignedIn) -> None:
+    case_id = build.take_in(house, danger())
+    signed_in("analyst-1").post(f"/desk/urgent/{case_id}", data={"act": "send", "reason": "live-stream"})
+    settle(house.desk)
+    (draft,) = sent(house)
+    at = f"/desk/release/{draft.id}"
+    releaser = signed_in("releaser")
+    assert "Left at once, to be looked at by you" in releaser.get("/desk/release").text
+    asked = releaser.post(at, data={"act": "afterwards", "digest": draft.approval_digest})
+    assert draft.approval_digest in asked.text
+    assert releaser.post(at, data={"act": "look", "digest": draft.approval_digest}).status_code == 403
+    own = signed_in("analyst-1").post(at, data={"act": "afterwards", "digest": draft.approval_digest})
+    assert own.status_code == 403
+    with unit_of_work(house.desk.db) as session:
+        assert session.get(tables.Approval, (draft.id, "retrospective")) is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -187,10 +187,12 @@ class Site:
         return self._html(body, status)
 
     def _shown(self, asked: Asked, visit: Visit, answer: Show) -> bytes:
+        entries = menu(self.house, visit.visitor)
         frame = {
             "visit": visit,
             "base": self.base,
-            "menu": menu(self.house, visit.visitor),
+            "menu": entries,
+            "here_now": _here(entries, asked.path.removeprefix(self.base)),
             "synthetic": self.desk.settings.synthetic,
             "organisation": self.desk.pack.desk.organisation,
             "choices": {name: asked.cookies.get(name, default) for name, default in CHOICES.items()},
@@ -272,6 +274,12 @@ MEDIA_TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+
+
+def _here(entries: Sequence[Page], path: str) -> Page | None:
+    """The menu entry that leads nearest to where the reader is."""
+    near = [entry for entry in entries if path == entry.path or path.startswith(entry.path + "/")]
+    return max(near, key=lambda entry: len(entry.path), default=None)
 
 
 def _said(cookie: str) -> str:

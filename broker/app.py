@@ -19,7 +19,7 @@ from broker.api.wellknown import Discovery
 from broker.desk.context import Desk
 from broker.jobs import Worker
 from broker.store import ledger as store_ledger
-from broker.web import site
+from broker.web import mount
 
 DESCRIPTION = """\
 Sealed referrals for the authorities. Get a token (`private_key_jwt`, DPoP), read the feed, collect,
@@ -66,7 +66,7 @@ def create_app(desk: Desk, worker: Worker | None = None, *, pages: bool = True) 
     app.include_router(replies.router)
     _health(app, desk)
     if pages:
-        site.install(app, desk)
+        mount.install(app, desk)
     openapi.describe(app, desk.settings.issuer)
     envelope.install(app)
     return app

@@ -173,7 +173,7 @@ def serve(
         worker = None if no_worker else Worker(opened, courier=True)
         app = create_app(opened, worker, pages=not no_pages)
         for door in open_doors(opened) if links else ():
-            err.print(f"  {door.who:<28}{door.url}")
+            err.print(f"  {door.who:<34}{door.url}")
         port = port or _own_port(settings.issuer)
         err.print(f"Serving {settings.issuer} ({settings.environment}) on {host}:{port}. Stop with Ctrl-C.")
         uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
@@ -19,6 +20,7 @@ WHO: Mapping[str, str] = {
     "analyst-2": "second analyst",
     "releaser": "releaser",
     "officer": "data protection officer",
+    "officer-2": "second officer, for the review",
     "custodian": "key custodian",
     "administrator": "administrator",
     "police-inbox": "inbox of the federal police",
@@ -37,7 +39,8 @@ class Door:
 def open_doors(desk: Desk) -> list[Door]:
     """A link for everybody of the demo. Raises `Misconfigured` where data is not synthetic.
 
-    The police get a person who reads their inbox; the releaser gets one-time codes, which the pages
+    The police get a person who reads their inbox, the officer a second one who grants what is drawn for
+    review (the demo's releaser had a hand in everything); the releaser gets one-time codes, which the pages
     of the demo show, because a release wants a fresh proof.
     """
     if not desk.settings.synthetic:
@@ -51,6 +54,11 @@ def _people(desk: Desk, session: Session) -> None:
     administrator, releaser = auth.find(session, "administrator"), auth.find(session, "releaser")
     if administrator is None or releaser is None:
         raise Misconfigured("no-demo", "this is not the demo's database", "run `make demo` first")
+    if auth.find(session, "officer-2") is None:
+        auth.add_staff(
+            session, login="officer-2", roles=frozenset({"dpo"}), password=PASSWORD,
+            vetted_until=desk.now() + timedelta(days=365), now=desk.now(),
+        )  # fmt: skip
     if auth.find(session, "police-inbox") is None:
         police = session.exec(
             select(tables.Partner)

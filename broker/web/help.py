@@ -48,6 +48,7 @@ def steps(words: Words) -> Sequence[tuple[str, str, str]]:
     )
     who = words("See who received what, on which ground, and what was withheld and why.")
     proof = words("Have the ledger checked, and fetch the proof of authenticity of one referral.")
+    agreed = words("See each partner's keys and agreements. A new version of an agreement takes two people.")
     return (
         ("/work", words("My work"), work),
         ("/import", words("Import"), taken),
@@ -58,6 +59,7 @@ def steps(words: Words) -> Sequence[tuple[str, str, str]]:
         ("/referrals", words("Inbox"), answer),
         ("/register", words("Register"), who),
         ("/ledger", words("Ledger"), proof),
+        ("/admin/partners", words("Partners"), agreed),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from anyio import from_thread
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 House = Literal["desk", "inbox"]
 """Two doors: the hotline's staff, and people of a partner agency without software of its own."""
+HOUSES: tuple[House, ...] = get_args(House)
 
 MENU = (
     "My work", "Cases", "Confirm", "Import", "Release", "Late clocks", "Register", "Sampled review",

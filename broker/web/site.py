@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from broker import auth
-from broker.api.envelope import FOR_EVER
 from broker.api.problems import trace_id
 from broker.auth import Visitor
 from broker.desk.context import Desk
@@ -187,10 +186,12 @@ class Site:
         return self._html(body, status)
 
     def _shown(self, asked: Asked, visit: Visit, answer: Show) -> bytes:
+        entries = menu(self.house, visit.visitor)
         frame = {
             "visit": visit,
             "base": self.base,
-            "menu": menu(self.house, visit.visitor),
+            "menu": entries,
+            "here_now": _here(entries, asked.path.removeprefix(self.base)),
             "synthetic": self.desk.settings.synthetic,
             "organisation": self.desk.pack.desk.organisation,
             "choices": {name: asked.cookies.get(name, default) for name, default in CHOICES.items()},
@@ -245,33 +246,10 @@ class Site:
         )
 
 
-def install(app: FastAPI, desk: Desk) -> None:
-    """Put both doors and their static files on the application. The process has to hold epoch keys."""
-    for house in ("desk", "inbox"):
-        app.mount(f"/{house}", Site(desk, house, app).application())
-
-    def static(digest: str, name: str) -> Response:
-        try:
-            content = render.static_bytes(name)
-        except (FileNotFoundError, IsADirectoryError):
-            raise HTTPException(404) from None
-        if digest != render.static_digest(name):
-            raise HTTPException(404)
-        kind = MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-        return Response(content, media_type=kind, headers={"Cache-Control": FOR_EVER.decode()})
-
-    def start() -> Response:
-        return RedirectResponse("/desk/", 303)
-
-    app.add_api_route("/static/{digest}/{name}", static, include_in_schema=False, response_class=Response)
-    app.add_api_route("/", start, include_in_schema=False, response_class=Response)
-
-
-MEDIA_TYPES = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-}
+def _here(entries: Sequence[Page], path: str) -> Page | None:
+    """The menu entry that leads nearest to where the reader is."""
+    near = [entry for entry in entries if path == entry.path or path.startswith(entry.path + "/")]
+    return max(near, key=lambda entry: len(entry.path), default=None)
 
 
 def _said(cookie: str) -> str:

@@ -73,6 +73,7 @@ def test_a_class_that_is_not_there_is_a_page_that_is_not_there(signed_in: Signed
 
 
 def test_the_tour_leads_only_where_the_visitor_may_go(signed_in: SignedIn) -> None:
+    followed: set[str] = set()
     for login, role in ROLES.items():
         client = signed_in(login)
         shown = client.get("/desk/help").text
@@ -82,8 +83,10 @@ def test_the_tour_leads_only_where_the_visitor_may_go(signed_in: SignedIn) -> No
         allowed = {p.path for p in pages("desk") if role in p.roles and "GET" in p.methods}
         assert links == [path for path in names if path in allowed]
         assert tour.count("<li>") == len(names)
+        followed |= set(links)
         for link in links:
             assert client.get(f"/desk{link}").status_code == 200
+    assert "/admin/partners" in followed
 
 
 def test_single_keys_are_told_and_the_way_to_switch_them_off(signed_in: SignedIn) -> None:

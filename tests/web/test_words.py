@@ -25,6 +25,8 @@ WEB = Path(str(resources.files("broker.web")))
 OTHERS = ("nl", "fr", "de")
 ERRORS = {"Refused", "Conflict", "Forbidden", "NotAuthentic", "Misconfigured"}
 REASONS = {"refuse", "Reason"}
+TRANSLATED_BEFORE = {"rule:import-size"}
+"""Whose sentence is in the reader's language already when it is raised (`web.imports`)."""
 SHOWN_REASONS = {"core/confirmation.py", "core/routing.py"}
 """Whose coded reasons become issues of an error (`desk.confirm`, `desk.draft`)."""
 
@@ -156,7 +158,7 @@ def kinds(name: str, place: str) -> tuple[tuple[str, int], ...]:
     if name in ERRORS:
         return (("problem:", 0),)
     if name == "_refused":
-        return (("problem:", 1),)
+        return (("problem:" if place == "desk/confirm.py" else "rule:", 1),)
     if name == "_refuse" and place == "core/canonical.py":
         return (("problem:canonical-", 0), ("rule:canonical-", 0))
     if name == "Issue":
@@ -172,7 +174,8 @@ def raised() -> dict[str, set[str]]:
     for name, node, tree, place in calls():
         for prefix, position in kinds(name, place):
             for text in literals(node, position, tree):
-                found.setdefault(prefix + text, set()).add(place)
+                if prefix + text not in TRANSLATED_BEFORE:
+                    found.setdefault(prefix + text, set()).add(place)
     for rule, _ in case._RULES.values():
         found.setdefault(f"rule:{rule}", set()).add("core/case.py")
     return found

@@ -14,6 +14,7 @@ from broker.cli.cases import option_of
 from broker.cli.console import Json, acting, desk, err, reported, show
 from broker.desk import bulk as jobs
 from broker.desk import partners
+from broker.desk.exportfiles import exports as exports_in
 from broker.store.engine import unit_of_work
 
 bulk = typer.Typer(help="Many at once; killed and started again, it goes on.", no_args_is_help=True)
@@ -32,7 +33,7 @@ def bulk_take(
 ) -> None:
     """Take exports in as draft cases, each whole or not at all. The same export again changes nothing."""
     options = dict(option_of(text) for text in option or ())
-    with desk(cases=True) as d, _bar("Taking in", sum(1 for _ in jobs.exports(exports)), as_json) as step:
+    with desk(cases=True) as d, _bar("Taking in", sum(1 for _ in exports_in(exports)), as_json) as step:
         done = jobs.take(d, acting(d), adapter, exports, options, synthetic=synthetic, step=step)
     _say(done, as_json, "case(s) taken in", "export(s) known already")
 

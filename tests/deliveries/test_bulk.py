@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import multiprocessing
 import os
 import signal
@@ -18,13 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from broker import auth
+from broker.cli import app
 from broker.core.pack import Pack
-from broker.demo.house import House
+from broker.demo.house import PASSWORD, House
 from broker.desk import agreements, bulk, draft, endpoints, intake, partners, release, route
 from broker.errors import Forbidden
 from broker.jobs import settle
 from broker.store.engine import unit_of_work
+from tests import house as build
 from tests.deliveries import many
 from tests.deliveries.office import Clock
 from tests.desk.counting import statements
@@ -71,9 +76,9 @@ def test_from_exports_to_a_queue_that_a_second_person_releases(hosted: House, tm
     steps: list[int] = []
     done = bulk.take(
         hosted.desk, hosted.people["analyst-1"], "arachnid", [folder], {}, synthetic=True,
-        step=lambda: steps.append(1),
+        step=steps.append,
     )  # fmt: skip
-    assert (done.made, done.known, sum(done.refused.values()), len(steps)) == (5, 1, 1, 7)
+    assert (done.made, done.known, sum(done.refused.values()), sum(steps)) == (5, 1, 1, 7)
     again = taken(hosted, folder)
     assert (again.made, again.known) == (0, 6)
     assert drafted(hosted).made == 0  # nobody of ours has looked at any of them
@@ -282,6 +287,33 @@ def _rows(house: House, what: str) -> int:
             "select count(*) from case_file" if what == "take" else "select count(*) from draft"
         ).fetchone()
     return int(row[0]) if row else 0
+
+
+def test_the_command_shares_the_work_among_processes(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each opens the desk for itself: what it is told is a partner's id and which share is its own."""
+    taken(house, file_of(tmp_path / "a.jsonl", 6))
+    many.review(house)
+    with unit_of_work(house.desk.db) as session:
+        token = auth.sign_in(session, "analyst-1", PASSWORD, house.desk.now())
+    secret = tmp_path / "pass-phrase"
+    secret.touch(0o600)
+    secret.write_bytes(build.PASSPHRASE)
+    for name, value in {
+        "DATABASE_URL": house.desk.db.urls["app"].render_as_string(hide_password=False),
+        "STATE": house.desk.settings.state,
+        "KEYS": house.desk.settings.keys,
+        "PASSPHRASE_FILE": secret,
+        "SESSION": token,
+    }.items():
+        monkeypatch.setenv(f"BROKER_{name}", str(value))
+    words = ["bulk", "draft", house.partners["police"], "--processes", "2", "--json"]
+    done = json.loads(CliRunner().invoke(app, words).stdout)
+    assert done == {"made": 6, "known": 0, "refused": {}}
+    assert queued(house) == Counter(dict.fromkeys(queued(house), 1))
+    parts = [bulk.Share(number, 3) for number in range(3)]
+    assert all(sum(part.has(case_id) for part in parts) == 1 for case_id in queued(house))
 
 
 def test_memory_does_not_grow_with_the_number(hosted: House, tmp_path: Path) -> None:

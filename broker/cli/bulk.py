@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from broker.cli import sidebyside
 from broker.cli.cases import option_of
 from broker.cli.console import Json, acting, desk, err, reported, show
 from broker.desk import bulk as jobs
 from broker.desk import partners
+from broker.desk.exportfiles import exports as exports_in
 from broker.store.engine import unit_of_work
 
 bulk = typer.Typer(help="Many at once; killed and started again, it goes on.", no_args_is_help=True)
@@ -32,7 +34,7 @@ def bulk_take(
 ) -> None:
     """Take exports in as draft cases, each whole or not at all. The same export again changes nothing."""
     options = dict(option_of(text) for text in option or ())
-    with desk(cases=True) as d, _bar("Taking in", sum(1 for _ in jobs.exports(exports)), as_json) as step:
+    with desk(cases=True) as d, _bar("Taking in", sum(1 for _ in exports_in(exports)), as_json) as step:
         done = jobs.take(d, acting(d), adapter, exports, options, synthetic=synthetic, step=step)
     _say(done, as_json, "case(s) taken in", "export(s) known already")
 
@@ -42,6 +44,9 @@ def bulk_take(
 def bulk_draft(
     partner: Annotated[str, typer.Argument(help="Partner id.")],
     purpose: Annotated[list[str] | None, typer.Option(help="Absent: those of the route.")] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="How many work on it side by side, each with a share.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Render every confirmed case for one partner and queue it for a second person's release."""
@@ -49,8 +54,12 @@ def bulk_draft(
         actor = acting(d)
         with unit_of_work(d.db) as session:
             partners.get(session, partner)
+        purposes = tuple(purpose or ())
         with _bar("Drafting", jobs.waiting(d, partner), as_json) as step:
-            done = jobs.draft_all(d, actor, partner, tuple(purpose or ()), step=step)
+            if processes == 1:
+                done = jobs.draft_all(d, actor, partner, purposes, step=step)
+            else:
+                done = sidebyside.draft_all(partner, purposes, processes, step)
     _say(done, as_json, "rendered and queued", "left to another process")
 
 
@@ -63,9 +72,9 @@ def _bar(what: str, total: int, silent: bool) -> Iterator[jobs.Step]:
     with Progress(*columns, console=err, disable=silent) as progress:
         task = progress.add_task(what, total=total, rate="")
 
-        def step() -> None:
+        def step(rows: int) -> None:
             speed = progress.tasks[0].speed
-            progress.update(task, advance=1, rate="" if speed is None else f"{speed:.0f}/s")
+            progress.update(task, advance=rows, rate="" if speed is None else f"{speed:.0f}/s")
 
         yield step
 

@@ -1,8 +1,8 @@
 """Many at once: exports to cases, and confirmed cases to drafts that wait for a second person.
 
-Both jobs hold one row at a time, commit one row at a time, and can be killed at any moment: started
-again, they go on where they stopped and make nothing twice. People stay people: nothing is confirmed
-and nothing is released here.
+Both jobs hold one batch at a time, commit one batch at a time, and can be killed at any moment: started
+again, they go on where they stopped and make nothing twice. A row is decided and refused by itself.
+People stay people: nothing is confirmed and nothing is released here.
 """
 
 from __future__ import annotations
@@ -12,23 +12,26 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from broker.auth import Actor
 from broker.desk import draft, intake
 from broker.desk.context import Desk
-from broker.errors import BrokerError, Issue, Refused
-from broker.store import tables
+from broker.desk.exportfiles import MAX_EXPORT, exports
+from broker.errors import BrokerError, Refused
+from broker.store import rows
 from broker.store.engine import unit_of_work
 
-LINES = frozenset({".jsonl", ".ndjson"})
-MAX_EXPORT = 8 * 1024 * 1024
-"""Octets of one export, or of one line of a file of lines; the adapter's own bounds are narrower."""
 PAGE = 500
-Step = Callable[[], object]
+BATCH = 50
+"""Rows to a transaction: what a kill costs, and what is held in memory."""
+Step = Callable[[int], object]
+"""Told how many rows a committed batch had."""
+Item = TypeVar("Item", bytes, UUID)
 
 
 @dataclass(slots=True)
@@ -43,18 +46,24 @@ class Counted:
         """One more refused for this reason."""
         self.refused[code] = self.refused.get(code, 0) + 1
 
+    def add(self, other: Counted) -> None:
+        """What a committed batch did."""
+        self.made += other.made
+        self.known += other.known
+        for code, number in other.refused.items():
+            self.refused[code] = self.refused.get(code, 0) + number
 
-def exports(paths: Sequence[Path]) -> Iterator[bytes]:
-    """Each export of these files, folders (files in order of their names) and files of lines."""
-    for path in paths:
-        if path.is_dir():
-            yield from exports(sorted(entry for entry in path.iterdir() if entry.is_file()))
-        elif path.suffix in LINES:
-            yield from _lines(path)
-        else:
-            if path.stat().st_size > MAX_EXPORT:
-                raise _oversize()
-            yield path.read_bytes()
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of several equal parts of a job, for processes that run side by side."""
+
+    number: int = 0
+    of: int = 1
+
+    def has(self, case_id: UUID) -> bool:
+        """Whether this part does the case. Ids are random, so the parts are equal."""
+        return case_id.int % self.of == self.number
 
 
 def take(
@@ -65,19 +74,19 @@ def take(
     options: Mapping[str, str],
     *,
     synthetic: bool = False,
-    step: Step = lambda: None,
+    step: Step = lambda _: None,
+    batch: int = BATCH,
 ) -> Counted:
     """Take every export in, each whole or not at all. The same export again is known and left alone."""
     actor.needs("analyst")
     done = Counted()
     key = desk.vault().lasting("bulk")
-    for content in exports(paths):
-        try:
-            with unit_of_work(desk.db) as session:
-                _take(desk, session, actor, (adapter, content, dict(options)), key, synthetic, done)
-        except BrokerError as error:
-            done.refuse(error.code)
-        step()
+    for contents in _batches(exports(paths), batch):
+        part = Counted()
+        with unit_of_work(desk.db) as session:
+            _take(desk, session, actor, (adapter, contents, dict(options)), key, synthetic, part)
+        done.add(part)
+        step(len(contents))
     return done
 
 
@@ -89,7 +98,14 @@ def waiting(desk: Desk, addressee: str) -> int:
 
 
 def draft_all(
-    desk: Desk, actor: Actor, addressee: str, purposes: tuple[str, ...] = (), *, step: Step = lambda: None
+    desk: Desk,
+    actor: Actor,
+    addressee: str,
+    purposes: tuple[str, ...] = (),
+    *,
+    step: Step = lambda _: None,
+    batch: int = BATCH,
+    share: Share | None = None,
 ) -> Counted:
     """Draft every confirmed case for one partner: documents rendered, linted, tried, and queued for release.
 
@@ -98,18 +114,38 @@ def draft_all(
     """
     actor.needs("analyst")
     done = Counted()
-    for case_id in _candidates(desk, addressee):
+    for case_ids in _batches(_candidates(desk, addressee, share or Share()), batch):
+        part = Counted()
         try:
             with unit_of_work(desk.db) as session:
-                if _mine(session, case_id, addressee):
-                    draft.draft(desk, session, actor, draft.Request(case_id, addressee, purposes))
-                    done.made += 1
-                else:
-                    done.known += 1
-        except BrokerError as error:
-            done.refuse(_reason(error))
-        step()
+                _draft(desk, session, actor, case_ids, addressee, purposes, part)
+        except BrokerError as error:  # of the partner or the house: it concerns each of them
+            part = Counted(refused={_reason(error): len(case_ids)})
+        done.add(part)
+        step(len(case_ids))
     return done
+
+
+def _draft(
+    desk: Desk,
+    session: Session,
+    actor: Actor,
+    case_ids: Sequence[UUID],
+    addressee: str,
+    purposes: tuple[str, ...],
+    done: Counted,
+) -> None:
+    """One batch, in the caller's transaction."""
+    mine = _mine(session, case_ids, addressee)
+    done.known += len(case_ids) - len(mine)
+    requests = [draft.Request(case_id, addressee, purposes) for case_id in mine]
+    if not requests:
+        return
+    for outcome in draft.draft_many(desk, session, actor, addressee, requests).values():
+        if isinstance(outcome, BrokerError):
+            done.refuse(_reason(outcome))
+        else:
+            done.made += 1
 
 
 # No release and no open draft for this partner: the queue holds a case once.
@@ -122,7 +158,7 @@ where c.state = 'confirmed' and not exists (
 """
 
 
-def _candidates(desk: Desk, addressee: str) -> Iterator[UUID]:
+def _candidates(desk: Desk, addressee: str, share: Share) -> Iterator[UUID]:
     """By id, a page at a time: a job over millions keeps no list."""
     last = UUID(int=0)
     query = f"select c.id {_OPEN} and c.id > %(last)s order by c.id limit {PAGE}".encode()
@@ -132,66 +168,105 @@ def _candidates(desk: Desk, addressee: str) -> Iterator[UUID]:
         if not page:
             return
         for row in page:
-            yield row[0]
+            if share.has(row[0]):
+                yield row[0]
         last = page[-1][0]
 
 
-def _mine(session: Session, case_id: UUID, addressee: str) -> bool:
-    """Whether it is still open and nobody else is at it; the lock ends with the transaction."""
-    lock = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 6))")
-    if not session.connection().execute(lock, {"key": f"bulk|{case_id}|{addressee}"}).scalar():
-        return False
-    still = text(f"select count(*) {_OPEN.replace('%(to)s', ':to')} and c.id = :id")
-    return bool(session.connection().execute(still, {"to": addressee, "id": case_id}).scalar())
+def _batches(found: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """At most `size` together, and fewer where they are large: a batch is held in memory."""
+    batch: list[Item] = []
+    weight = 0
+    try:
+        for item in found:
+            batch.append(item)
+            weight += len(item) if isinstance(item, bytes) else 0
+            if len(batch) >= size or weight >= MAX_EXPORT:
+                yield batch
+                batch, weight = [], 0
+    except BrokerError:  # what came before it is good
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+_LOCKED = text("""
+select c.id from unnest(cast(:ids as uuid[])) with ordinality c (id, place)
+where pg_try_advisory_xact_lock(hashtextextended('bulk|' || c.id || '|' || :to, 6)) order by c.place
+""")
+# Locked by id, so that jobs for two partners wait for each other and never both; until the batch is
+# stored nobody amends or closes these cases.
+_STILL = text(f"select c.id {_OPEN.replace('%(to)s', ':to')} and c.id = any(:ids) order by c.id "
+              "for no key update of c")  # fmt: skip
+
+
+def _mine(session: Session, case_ids: Sequence[UUID], addressee: str) -> list[UUID]:
+    """Which of them are still open and nobody else is at; the locks end with the transaction.
+
+    Two statements: what another process stored before it let go is seen by the second alone.
+    """
+    connection = session.connection()
+    locked = connection.execute(_LOCKED, {"ids": list(case_ids), "to": addressee}).scalars().all()
+    return list(connection.execute(_STILL, {"ids": list(locked), "to": addressee}).scalars())
 
 
 def _take(
     desk: Desk,
     session: Session,
     actor: Actor,
-    export: tuple[str, bytes, dict[str, str]],
+    exports: tuple[str, Sequence[bytes], dict[str, str]],
     key: bytes,
     synthetic: bool,
     done: Counted,
 ) -> None:
-    """One export. Its cases' ids are made of its bytes, so that the database refuses a second time."""
-    adapter, content, options = export
-    name = hmac.new(key, hashlib.sha256(content).digest(), hashlib.sha256)
-    first = _id(name.digest(), 0)
-    session.connection().execute(
-        text("select pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": f"bulk|{first}"}
+    """A batch of exports, each whole or not at all. Their cases' ids are made of their bytes, so that the
+    database refuses a second time."""
+    adapter, contents, options = exports
+    names = [hmac.new(key, hashlib.sha256(content).digest(), hashlib.sha256).digest() for content in contents]
+    known = _known(session, [_id(name, 0) for name in names])
+    made: dict[UUID, list[SQLModel]] = {}
+    counts: dict[UUID, int] = {}
+    for name, content in zip(names, contents, strict=True):
+        first = _id(name, 0)
+        if first in known or first in made:
+            done.known += 1
+            continue
+        try:
+            drafts = intake.read_export(desk, adapter, content, options)
+            made[first] = [
+                row
+                for number, case in enumerate(drafts)
+                for row in intake.draft_rows(desk, actor, case, _id(name, number), synthetic=synthetic)
+            ]
+            counts[first] = len(drafts)
+        except BrokerError as error:
+            made.pop(first, None)
+            done.refuse(error.code)
+    refused = rows.insert_each(session, made)
+    done.made += sum(number for first, number in counts.items() if first not in refused)
+    for _ in refused:
+        done.refuse("database-rule")
+
+
+def _known(session: Session, firsts: Sequence[UUID]) -> set[UUID]:
+    """Which exports were taken in already, by the ids of their first cases. Waits for who is taking one
+    in; locked in one order, so that two jobs never wait for each other."""
+    connection = session.connection()
+    keys = sorted(f"bulk|{first}" for first in set(firsts))
+    connection.execute(
+        text(
+            "select count(pg_advisory_xact_lock(hashtextextended(k, 7))) from unnest(cast(:keys as text[])) k"
+        ),
+        {"keys": keys},
     )
-    if session.get(tables.CaseFile, first) is not None:
-        done.known += 1
-        return
-    drafts = intake.read_export(desk, adapter, content, options)
-    for number, made in enumerate(drafts):
-        intake.take_in_draft(
-            desk, session, actor, made, synthetic=synthetic, case_id=_id(name.digest(), number)
-        )
-    session.flush()
-    done.made += len(drafts)
+    found = text("select id from case_file where id = any(:ids)")
+    return set(connection.execute(found, {"ids": list(firsts)}).scalars())
 
 
 def _id(name: bytes, number: int) -> UUID:
     return UUID(bytes=hashlib.sha256(name + number.to_bytes(4, "big")).digest()[:16], version=5)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as lines:
-        while line := lines.readline(MAX_EXPORT + 1):
-            if len(line) > MAX_EXPORT:
-                raise _oversize()
-            if line.strip():
-                yield line.strip()
-
-
-def _oversize() -> Refused:
-    return Refused(
-        "export-refused",
-        "an export is larger than allowed; nothing of it was taken in",
-        (Issue("", "oversize", f"has more than {MAX_EXPORT} octets"),),
-    )
 
 
 def _reason(error: BrokerError) -> str:

@@ -6,10 +6,12 @@ the wrapped keys closes a case; destroying the epoch key makes it unrecoverable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlalchemy import and_, literal
+from sqlmodel import Session, SQLModel, col, select
 
 from broker.core import canonical
 from broker.core import case as core_case
@@ -18,7 +20,7 @@ from broker.desk.context import Desk
 from broker.errors import Conflict, NotFound
 from broker.sealing import vault
 from broker.spi import Json
-from broker.store import tables
+from broker.store import rows, tables
 
 PERSON_COLLECTIONS = ("persons", "victims", "events")
 REST = "rest"
@@ -26,35 +28,66 @@ RECORD = "record"
 MAX_BLOB = 64 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """An open data key. `made` is its row while that is not stored yet."""
+
+    id: UUID
+    key: bytes
+    made: tables.WrappedKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A case as it rests: the ciphertexts of one version, and every wrapped key of the case."""
+
+    file: tables.CaseFile
+    number: int
+    version: tables.CaseVersion | None
+    people: tuple[tables.PersonBlob, ...]
+    keys: tuple[tables.WrappedKey, ...]
+
+
 def write_version(desk: Desk, session: Session, case_id: UUID, case: Case, version: int, actor: str) -> None:
     """Encrypt and insert one version of a case. Keys are made once for each scope of a case."""
+    keys = session.exec(select(tables.WrappedKey).where(col(tables.WrappedKey.case_id) == case_id)).all()
+    rows.insert(session, version_rows(desk, case_id, case, version, actor, keys))
+
+
+def version_rows(
+    desk: Desk,
+    case_id: UUID,
+    case: Case,
+    version: int,
+    actor: str,
+    keys: Sequence[tables.WrappedKey] = (),
+) -> Iterator[SQLModel]:
+    """One version of a case as rows, encrypted; with the keys it needs that are not among `keys`."""
     rest, persons = _split(case.data)
-    now = desk.now()
-    key_id, key = data_key(desk, session, case_id, REST)
-    session.add(
-        tables.CaseVersion(
-            case_id=case_id,
-            version=version,
-            digest=case.digest,
-            blob=vault.encrypt(key, canonical.encode(rest), _aad("case_version", case_id, REST, version)),
-            key_id=key_id,
-            created_by=actor,
-            created_at=now,
-        )
+    key = scope_key(desk, case_id, REST, keys)
+    if key.made is not None:
+        yield key.made
+    yield tables.CaseVersion(
+        case_id=case_id,
+        version=version,
+        digest=case.digest,
+        blob=vault.encrypt(key.key, canonical.encode(rest), _aad("case_version", case_id, REST, version)),
+        key_id=key.id,
+        created_by=actor,
+        created_at=desk.now(),
     )
     for local_id, value in persons.items():
-        key_id, key = data_key(desk, session, case_id, local_id)
+        key = scope_key(desk, case_id, local_id, keys)
+        if key.made is not None:
+            yield key.made
         aad = _aad("person_blob", case_id, local_id, version)
-        session.add(
-            tables.PersonBlob(
-                case_id=case_id,
-                version=version,
-                local_id=local_id,
-                blob=vault.encrypt(key, canonical.encode(value), aad),
-                key_id=key_id,
-            )
+        yield tables.PersonBlob(
+            case_id=case_id,
+            version=version,
+            local_id=local_id,
+            blob=vault.encrypt(key.key, canonical.encode(value), aad),
+            key_id=key.id,
         )
-    session.flush()
 
 
 def read_version(desk: Desk, session: Session, case_id: UUID, version: int | None = None) -> tuple[Case, int]:
@@ -62,24 +95,50 @@ def read_version(desk: Desk, session: Session, case_id: UUID, version: int | Non
 
     Raises `NotFound`, or `Conflict("erased", …)` when its keys are gone.
     """
-    file = session.get(tables.CaseFile, case_id)
-    if file is None:
+    found = stored(session, [case_id], version).get(case_id)
+    if found is None:
         raise NotFound("case")
-    version = file.current_version if version is None else version
-    row = session.get(tables.CaseVersion, (case_id, version))
+    return opened(desk, found), found.number
+
+
+def stored(session: Session, case_ids: Sequence[UUID], version: int | None = None) -> dict[UUID, Stored]:
+    """Cases as they rest, by id, in three statements for any number; absent ones are left out."""
+    files, versions = tables.CaseFile, tables.CaseVersion
+    chosen = col(files.current_version) if version is None else literal(version)
+    people: dict[UUID, list[tables.PersonBlob]] = {case_id: [] for case_id in case_ids}
+    keys: dict[UUID, list[tables.WrappedKey]] = {case_id: [] for case_id in case_ids}
+    of_version = and_(col(versions.case_id) == col(files.id), col(versions.version) == chosen)
+    found = session.exec(
+        select(files, versions).join(versions, of_version, isouter=True).where(col(files.id).in_(case_ids))
+    ).all()
+    for person in session.exec(
+        select(tables.PersonBlob)
+        .join(files, col(files.id) == col(tables.PersonBlob.case_id))
+        .where(col(files.id).in_(case_ids), col(tables.PersonBlob.version) == chosen)
+    ):
+        people[person.case_id].append(person)
+    for key in session.exec(select(tables.WrappedKey).where(col(tables.WrappedKey.case_id).in_(case_ids))):
+        keys[key.case_id].append(key)
+    return {
+        file.id: Stored(
+            file, file.current_version if version is None else version, row,
+            tuple(people[file.id]), tuple(keys[file.id]),
+        )
+        for file, row in found
+    }  # fmt: skip
+
+
+def opened(desk: Desk, found: Stored) -> Case:
+    """The case in clear, checked against its digest. Raises `Conflict("erased", …)` without its keys."""
+    case_id, row = found.file.id, found.version
     if row is None:
         raise Conflict("erased", "this version of the case was erased; register and proofs remain")
-    data = dict(
-        _open(desk, session, case_id, row.key_id, row.blob, _aad("case_version", case_id, REST, version))
-    )
-    people = session.exec(
-        select(tables.PersonBlob).where(
-            col(tables.PersonBlob.case_id) == case_id, col(tables.PersonBlob.version) == version
-        )
-    )
-    for person in people:
-        aad = _aad("person_blob", case_id, person.local_id, version)
-        collection, value = _open(desk, session, case_id, person.key_id, person.blob, aad)
+    keys = {key.id: key for key in found.keys}
+    aad = _aad("case_version", case_id, REST, found.number)
+    data = dict(_open(desk, case_id, keys.get(row.key_id), row.blob, aad))
+    for person in found.people:
+        aad = _aad("person_blob", case_id, person.local_id, found.number)
+        collection, value = _open(desk, case_id, keys.get(person.key_id), person.blob, aad)
         if collection == "reporter":
             data["reporter"] = value
         else:
@@ -87,30 +146,38 @@ def read_version(desk: Desk, session: Session, case_id: UUID, version: int | Non
     case = core_case.trusted(data)
     if case.digest != row.digest:
         raise Conflict("case-digest", "the stored case does not match its digest; it was not opened")
-    return case, version
+    return case
 
 
-def data_key(desk: Desk, session: Session, case_id: UUID, scope: str) -> tuple[UUID, bytes]:
-    """The data key of a scope of a case; made and wrapped on first use."""
-    row = session.exec(
-        select(tables.WrappedKey).where(
-            col(tables.WrappedKey.case_id) == case_id, col(tables.WrappedKey.scope) == scope
-        )
-    ).first()
-    if row is not None:
-        return row.id, vault.unwrap(desk.vault().get(row.epoch), row.wrapped, _key_aad(case_id, scope))
+def scope_key(desk: Desk, case_id: UUID, scope: str, keys: Sequence[tables.WrappedKey]) -> DataKey:
+    """The data key of a scope, of these keys of the case; a new one where it is not among them."""
+    for row in keys:
+        if row.scope == scope:
+            return DataKey(row.id, _unwrapped(desk, case_id, row))
     epoch, epoch_key = desk.vault().current(desk.now())
     key = vault.new_data_key()
-    row = tables.WrappedKey(
+    made = tables.WrappedKey(
         id=desk.uuid(),
         case_id=case_id,
         scope=scope,
         epoch=epoch,
         wrapped=vault.wrap(epoch_key, key, _key_aad(case_id, scope)),
     )
-    session.add(row)
-    session.flush()
-    return row.id, key
+    return DataKey(made.id, key, made)
+
+
+def data_key(desk: Desk, session: Session, case_id: UUID, scope: str) -> tuple[UUID, bytes]:
+    """The data key of a scope of a case; made and wrapped on first use."""
+    found = session.exec(
+        select(tables.WrappedKey).where(
+            col(tables.WrappedKey.case_id) == case_id, col(tables.WrappedKey.scope) == scope
+        )
+    ).all()
+    key = scope_key(desk, case_id, scope, found)
+    if key.made is not None:
+        session.add(key.made)
+        session.flush()
+    return key.id, key.key
 
 
 def seal_blob(
@@ -118,24 +185,27 @@ def seal_blob(
 ) -> tuple[UUID, bytes]:
     """Encrypt something that belongs to a case (a draft, a release record): (key id, ciphertext)."""
     key_id, key = data_key(desk, session, case_id, RECORD)
-    return key_id, vault.encrypt(key, plaintext, _aad(table, case_id, name, 0))
+    return key_id, sealed(key, plaintext, case_id, table, name)
+
+
+def sealed(key: bytes, plaintext: bytes, case_id: UUID, table: str, name: str) -> bytes:
+    """The ciphertext alone, for who holds the case's key already."""
+    return vault.encrypt(key, plaintext, _aad(table, case_id, name, 0))
 
 
 def open_blob(
     desk: Desk, session: Session, case_id: UUID, table: str, name: str, key_id: UUID, blob: bytes
 ) -> bytes:
     """The inverse of `seal_blob`. Raises `Conflict("erased", …)` when the key is gone."""
-    return vault.decrypt(_key(desk, session, case_id, key_id), blob, _aad(table, case_id, name, 0))
-
-
-def _open(desk: Desk, session: Session, case_id: UUID, key_id: UUID, blob: bytes, aad: bytes) -> Json:
-    return canonical.decode(
-        vault.decrypt(_key(desk, session, case_id, key_id), blob, aad), max_bytes=MAX_BLOB
-    )
-
-
-def _key(desk: Desk, session: Session, case_id: UUID, key_id: UUID) -> bytes:
     row = session.get(tables.WrappedKey, key_id)
+    return vault.decrypt(_unwrapped(desk, case_id, row), blob, _aad(table, case_id, name, 0))
+
+
+def _open(desk: Desk, case_id: UUID, row: tables.WrappedKey | None, blob: bytes, aad: bytes) -> Json:
+    return canonical.decode(vault.decrypt(_unwrapped(desk, case_id, row), blob, aad), max_bytes=MAX_BLOB)
+
+
+def _unwrapped(desk: Desk, case_id: UUID, row: tables.WrappedKey | None) -> bytes:
     if row is None or row.case_id != case_id:
         raise Conflict("erased", "the key was erased; register and proofs remain")
     return vault.unwrap(desk.vault().get(row.epoch), row.wrapped, _key_aad(case_id, row.scope))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -82,7 +83,12 @@ def claim(
 def released_case(desk: Desk, session: Session, case_id: UUID) -> ConfirmedCase:
     """The confirmed case, or `Refused` with what is missing. The only way from a case to a draft."""
     case, version = casefile.read_version(desk, session, case_id)
-    decision = confirm(case, claims_of(session, case_id, version), _house(desk))
+    return confirmed(desk, case, claims_of(session, case_id, version))
+
+
+def confirmed(desk: Desk, case: Case, claims: tuple[Claim, ...]) -> ConfirmedCase:
+    """The same of a case that is open already, with the claims on its version."""
+    decision = confirm(case, claims, _house(desk))
     if isinstance(decision, Permit):
         return decision.value
     raise _refused(
@@ -95,11 +101,17 @@ def released_case(desk: Desk, session: Session, case_id: UUID) -> ConfirmedCase:
 
 def claims_of(session: Session, case_id: UUID, version: int) -> tuple[Claim, ...]:
     """The local claims on one version with their verdicts, in a stable order."""
+    return claims_on(session, {case_id: version})[case_id]
+
+
+def claims_on(session: Session, versions: Mapping[UUID, int]) -> dict[UUID, tuple[Claim, ...]]:
+    """The same for any number of cases, each with its version, in two statements."""
     rows = session.exec(
         select(tables.Claim)
-        .where(col(tables.Claim.case_id) == case_id, col(tables.Claim.case_version) == version)
+        .where(col(tables.Claim.case_id).in_(list(versions)))
         .order_by(col(tables.Claim.created_at), col(tables.Claim.id))
     ).all()
+    rows = [row for row in rows if row.case_version == versions[row.case_id]]
     found: dict[UUID, list[Verdict]] = {row.id: [] for row in rows}
     verdicts = session.exec(
         select(tables.Verdict)
@@ -116,10 +128,11 @@ def claims_of(session: Session, case_id: UUID, version: int) -> tuple[Claim, ...
                 organisation=v.organisation,
             )
         )
-    return tuple(
-        Claim(id=str(row.id), kind=row.kind, about=tuple(row.about), verdicts=tuple(found[row.id]))  # type: ignore[arg-type]
-        for row in rows
-    )
+    claims: dict[UUID, list[Claim]] = {case_id: [] for case_id in versions}
+    for row in rows:
+        said = Claim(id=str(row.id), kind=row.kind, about=tuple(row.about), verdicts=tuple(found[row.id]))  # type: ignore[arg-type]
+        claims[row.case_id].append(said)
+    return {case_id: tuple(each) for case_id, each in claims.items()}
 
 
 @dataclass(frozen=True, slots=True)

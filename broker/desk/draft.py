@@ -6,27 +6,29 @@ that breaks a rule is refused whole, with the findings, and nothing is stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from broker.auth import Actor
 from broker.core import canonical, package, reference
 from broker.core.case import Case
 from broker.core.confirmation import Released
 from broker.core.referral import Header
-from broker.core.routing import Route
-from broker.desk import agreements, casefile, confirm, endpoints, events, hold, partners, route
+from broker.core.routing import Proposal, Route
+from broker.desk import casefile, confirm, events, facts, partners, route
+from broker.desk.casefile import DataKey
 from broker.desk.compose import Composition, Ingredients, compose
 from broker.desk.context import Desk
+from broker.desk.facts import Channel, Facts, Standing
 from broker.desk.trial import trial
-from broker.errors import Conflict, Issue, NotFound, Refused
+from broker.errors import BrokerError, Conflict, Issue, NotFound, Refused
 from broker.sealing import vault
 from broker.spi import Json
-from broker.store import tables
+from broker.store import rows, tables
 from broker.store.engine import unit_of_work
 
 
@@ -85,67 +87,112 @@ def preview(
         nested.rollback()
 
 
+def draft_many(
+    desk: Desk, session: Session, actor: Actor, addressee: str, requests: Sequence[Request]
+) -> dict[UUID, str | BrokerError]:
+    """Make and store a draft for each request, all of them to one addressee: its release id, or why not.
+
+    Each is decided by itself, as in `draft`; what they share is read once, and what is stored goes in few
+    statements. One that the database refuses costs the others nothing.
+    """
+    actor.needs("analyst")
+    standing = facts.standing(desk, session, addressee)
+    found = facts.gather(desk, session, addressee, [request.case_id for request in requests])
+    references = _references(desk, session, standing, found.values())
+    outcome: dict[UUID, str | BrokerError] = {}
+    stored: dict[UUID, Sequence[SQLModel]] = {}
+    for request in requests:
+        known = found.pop(request.case_id)
+        try:
+            if isinstance(known, BrokerError):
+                raise known
+            released = confirm.confirmed(desk, known.case, known.claims)
+            thread = _thread(desk, session, request, standing, known, released, references)
+            drafted = _made(desk, request, thread, store=True)
+        except BrokerError as error:
+            outcome[request.case_id] = error
+        else:
+            outcome[request.case_id] = drafted.release
+            stored[request.case_id] = _rows(desk, actor, request, thread, drafted)
+    for case_id in rows.insert_each(session, stored):
+        outcome[case_id] = Conflict("database-rule", "the database does not allow it; nothing was stored")
+    return outcome
+
+
 def _draft(
     desk: Desk, session: Session, actor: Actor, request: Request, *, store: bool, render: bool = True
 ) -> Drafted:
-    now = desk.now()
-    addressee = partners.get(session, request.addressee)
-    if request.urgent_reason is None:
-        released: Released = confirm.released_case(desk, session, request.case_id)
+    standing = facts.standing(desk, session, request.addressee)
+    urgent = None
+    if request.urgent_reason is not None:
+        urgent = confirm.urgent_case(desk, session, actor, request.case_id, request.urgent_reason)
+    known = facts.gather(desk, session, standing.addressee.id, [request.case_id])[request.case_id]
+    if isinstance(known, BrokerError):
+        raise known
+    released = urgent or confirm.confirmed(desk, known.case, known.claims)
+    references = _references(desk, session, standing, [known])
+    thread = _thread(desk, session, request, standing, known, released, references)
+    drafted = _made(desk, request, thread, store=store, render=render)
+    if store:
+        _store(session, _rows(desk, actor, request, thread, drafted))
+    return drafted
+
+
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """Where a draft stands before it is composed: the case, its route, and the referral it continues."""
+
+    standing: Standing
+    known: Facts
+    released: Released
+    route: Route
+    channel: Channel
+    referral: tables.Referral
+    new: bool
+    """The referral is not stored yet."""
+    element_key: bytes
+    record_key: DataKey
+
+
+def _thread(
+    desk: Desk,
+    session: Session,
+    request: Request,
+    standing: Standing,
+    known: Facts,
+    released: Released,
+    references: Iterator[str],
+) -> _Thread:
+    """Raises `Refused` without a route, `Conflict` where this would be a second referral."""
+    addressee = standing.addressee.id
+    chosen = _chosen(route.proposed(desk, standing.ground, released, known.kept), addressee)
+    channel = standing.channel(desk, session, chosen.carrier)
+    record_key = casefile.scope_key(desk, request.case_id, casefile.RECORD, known.stored.keys)
+    referral = known.referral
+    if referral is None:
+        element_key = desk.random(32)
+        referral = _referral(desk, request.case_id, standing, chosen, next(references))
+        aad = _element_aad(referral)
+        referral.element_key_wrapped = vault.encrypt(record_key.key, element_key, aad)
+    elif referral.element_key_wrapped is None:
+        raise Conflict("erased", "the keys of this referral were erased")
     else:
-        released = confirm.urgent_case(desk, session, actor, request.case_id, request.urgent_reason)
-    file = session.get_one(tables.CaseFile, request.case_id)
-    chosen = routing_of(desk, session, request.case_id, released, addressee, now)
-    carrier = partners.get(session, chosen.carrier)
-    endpoint = endpoints.channel_of(desk, session, carrier.id)
-    agreement = agreements.terms_in_force(session, addressee.id, now)
-    terms = None if agreement is None or chosen.statutory else agreement[1]
-    referral, element_key = _referral(desk, session, request.case_id, addressee, carrier, now)
-    previous = _last_release(session, referral.id)
-    if previous is not None and request.kind == "new":
+        element_key = vault.decrypt(record_key.key, referral.element_key_wrapped, _element_aad(referral))
+    if request.kind == "new" and known.last_release() is not None:
         raise Conflict(
             "already-referred",
             "this partner already has a referral of this case",
             "draft a supplement or a correction: `--kind supplement`",
         )
-    purposes = request.purposes or tuple(chosen.purposes)
-    header = Header(
-        release=desk.opaque(),
-        issuer=desk.settings.issuer,
-        reference=referral.reference,
-        version=1 if previous is None else previous.version + 1,
-        kind=request.kind,
-        supersedes=None if previous is None else previous.release_id,
-        drafted_at=now,
-        addressee=partners.party(addressee),
-        carrier=partners.party(carrier),
-        language=addressee.language,  # type: ignore[arg-type]
-        purposes=purposes,
-        unconfirmed=chosen.unconfirmed,
+    return _Thread(
+        standing, known, released, chosen, channel, referral, known.referral is None, element_key, record_key
     )
-    composition = compose(
-        desk,
-        Ingredients(
-            released=released,
-            header=header,
-            provider=addressee.provider,
-            terms=terms,
-            agreement_version=None if agreement is None else agreement[0],
-            statutory=chosen.statutory,
-            removed=chosen.fields_removed,
-            grounds=request.grounds,
-            clear=request.clear,
-            add_rows=request.add_rows,
-            element_key=element_key,
-            pseudonym_key=partners.pseudonym_key(desk, addressee),
-            case_alias=referral.case_alias,
-            prior_recipients=_prior_recipients(session, request.case_id, addressee.id),
-            seed=desk.random(32),
-            case_salt=desk.random(16),
-            channel_adapter=None if endpoint is None else endpoint.adapter,
-            render=render,
-        ),
-    )
+
+
+def _made(desk: Desk, request: Request, thread: _Thread, *, store: bool, render: bool = True) -> Drafted:
+    """Compose, lint, try. Raises `Refused` with every blocking finding of what would be stored."""
+    standing, carrier, endpoint = thread.standing, thread.channel.carrier, thread.channel.endpoint
+    composition = compose(desk, _ingredients(desk, request, thread, render))
     blocking = [f for f in composition.findings if f.severity == "block"]
     if blocking and store:
         raise Refused(
@@ -156,43 +203,74 @@ def _draft(
         )
     if not blocking and render:
         trial(desk, composition.record)
+    header = composition.header
     approval = package.approval_digest(
         release=header.release,
-        addressee=addressee.id,
+        addressee=standing.addressee.id,
         carrier=carrier.id,
         agreement_version=composition.agreement_version,
-        case_version=file.current_version,
+        case_version=thread.known.stored.number,
         payload_sha256=canonical.sha256_hex(composition.referral.payload),
         documents=composition.record.digests(),
         apart_sha256=composition.record.apart_sha256(),
         grounds=request.grounds,
     )
-    expires = desk.pack.due("draft_life", now)
-    result = Drafted(
-        header.release, referral.reference, approval, composition, addressee, carrier, expires, store,
-        released.case,
+    expires = desk.pack.due("draft_life", standing.at)
+    return Drafted(
+        header.release, thread.referral.reference, approval, composition, standing.addressee, carrier,
+        expires, store, thread.released.case,
         channel="pull" if endpoint is None else endpoint.adapter,
-        notices=hold.notices(desk, session, request.case_id, released.case.data),
+        notices=thread.known.kept.as_json(),
     )  # fmt: skip
-    if store:
-        _store(desk, session, actor, request, result, referral, file.current_version)
-    return result
 
 
-def routing_of(
-    desk: Desk,
-    session: Session,
-    case_id: UUID,
-    released: Released,
-    addressee: tables.Partner,
-    now: datetime,
-) -> Route:
+def _ingredients(desk: Desk, request: Request, thread: _Thread, render: bool) -> Ingredients:
+    """Everything random or dated is drawn here."""
+    standing, chosen, endpoint = thread.standing, thread.route, thread.channel.endpoint
+    addressee, previous = standing.addressee, thread.known.last_release()
+    agreement = standing.agreement
+    header = Header(
+        release=desk.opaque(),
+        issuer=desk.settings.issuer,
+        reference=thread.referral.reference,
+        version=1 if previous is None else previous.version + 1,
+        kind=request.kind,
+        supersedes=None if previous is None else previous.release_id,
+        drafted_at=standing.at,
+        addressee=partners.party(addressee),
+        carrier=partners.party(thread.channel.carrier),
+        language=addressee.language,  # type: ignore[arg-type]
+        purposes=request.purposes or tuple(chosen.purposes),
+        unconfirmed=chosen.unconfirmed,
+    )
+    return Ingredients(
+        released=thread.released,
+        header=header,
+        provider=addressee.provider,
+        terms=None if agreement is None or chosen.statutory else agreement[1],
+        agreement_version=None if agreement is None else agreement[0],
+        statutory=chosen.statutory,
+        removed=chosen.fields_removed,
+        grounds=request.grounds,
+        clear=request.clear,
+        add_rows=request.add_rows,
+        element_key=thread.element_key,
+        pseudonym_key=partners.pseudonym_key(desk, addressee),
+        case_alias=thread.referral.case_alias,
+        prior_recipients=thread.known.prior_recipients(addressee.id),
+        seed=desk.random(32),
+        case_salt=desk.random(16),
+        channel_adapter=None if endpoint is None else endpoint.adapter,
+        render=render,
+    )
+
+
+def _chosen(proposal: Proposal, addressee: str) -> Route:
     """The route to this addressee, or `Refused` with the reasons why it may not get this case."""
-    found = route.routes(desk, session, case_id, released, now)
-    for proposed in found.routes:
-        if proposed.addressee == addressee.id:
+    for proposed in proposal.routes:
+        if proposed.addressee == addressee:
             return proposed
-    reasons = next((r.reasons for r in found.refusals if r.addressee == addressee.id), ())
+    reasons = next((r.reasons for r in proposal.refusals if r.addressee == addressee), ())
     raise Refused(
         "no-route",
         "this case is not routed to this partner",
@@ -202,111 +280,80 @@ def routing_of(
     )
 
 
-def _store(
-    desk: Desk,
-    session: Session,
-    actor: Actor,
-    request: Request,
-    result: Drafted,
-    referral: tables.Referral,
-    case_version: int,
-) -> None:
-    c = result.composition
-    session.add(
-        tables.Draft(
-            id=result.release,
-            referral_id=referral.id,
-            version=c.header.version,
-            kind=c.header.kind,
-            supersedes=c.header.supersedes,
-            urgent=request.urgent_reason is not None,
-            drafted_by=actor.id,
-            drafted_at=c.header.drafted_at,
-            expires_at=result.expires_at,
-            case_version=case_version,
-            agreement_version=c.agreement_version,
-            purposes=list(c.header.purposes),
-            approval_digest=result.digest,
-            payload_sha256=canonical.sha256_hex(c.referral.payload),
-        )
+def _store(session: Session, made: Sequence[SQLModel]) -> None:
+    rows.insert(session, made)
+
+
+def _rows(
+    desk: Desk, actor: Actor, request: Request, thread: _Thread, drafted: Drafted
+) -> Sequence[SQLModel]:
+    """What is stored of a draft, in the order in which it has to be."""
+    c, key = drafted.composition, thread.record_key
+    blob = casefile.sealed(key.key, c.record.encode(), request.case_id, "draft_blob", drafted.release)
+    draft_row = tables.Draft(
+        id=drafted.release,
+        referral_id=thread.referral.id,
+        version=c.header.version,
+        kind=c.header.kind,
+        supersedes=c.header.supersedes,
+        urgent=request.urgent_reason is not None,
+        drafted_by=actor.id,
+        drafted_at=c.header.drafted_at,
+        expires_at=drafted.expires_at,
+        case_version=thread.known.stored.number,
+        agreement_version=c.agreement_version,
+        purposes=list(c.header.purposes),
+        approval_digest=drafted.digest,
+        payload_sha256=canonical.sha256_hex(c.referral.payload),
     )
-    session.flush()
-    key_id, blob = casefile.seal_blob(
-        desk, session, request.case_id, "draft_blob", result.release, c.record.encode()
-    )
-    session.add(tables.DraftBlob(release_id=result.release, blob=blob, key_id=key_id))
-    session.flush()
-    events.note(
-        desk, session, "referral:drafted", actor.id,
-        case_id=request.case_id, release_id=result.release, partner_id=result.addressee.id,
+    event = events.noted(
+        desk, "referral:drafted", actor.id,
+        case_id=request.case_id, release_id=drafted.release, partner_id=drafted.addressee.id,
     )  # fmt: skip
+    return [
+        *([] if key.made is None else [key.made]),
+        *([thread.referral] if thread.new else []),
+        draft_row,
+        tables.DraftBlob(release_id=drafted.release, blob=blob, key_id=key.id),
+        event,
+    ]
 
 
 def _referral(
-    desk: Desk,
-    session: Session,
-    case_id: UUID,
-    addressee: tables.Partner,
-    carrier: tables.Partner,
-    now: datetime,
-) -> tuple[tables.Referral, bytes]:
-    """The one referral of (case, addressee) and its element key; made on first use (Q29)."""
-    row = session.exec(
-        select(tables.Referral).where(
-            col(tables.Referral.case_id) == case_id, col(tables.Referral.addressee) == addressee.id
-        )
-    ).first()
-    if row is None:
-        referral_id, element_key = desk.uuid(), desk.random(32)
-        _, key = casefile.data_key(desk, session, case_id, casefile.RECORD)
-        wrapped = vault.encrypt(key, element_key, f"element_key|{referral_id}".encode())
-        row = tables.Referral(
-            id=referral_id,
-            case_id=case_id,
-            addressee=addressee.id,
-            carrier=carrier.id,
-            reference=_free_reference(desk, session, now),
-            case_alias=desk.opaque(10),
-            element_key_wrapped=wrapped,
-            created_at=now,
-        )
-        session.add(row)
-        session.flush()
-        return row, element_key
-    if row.element_key_wrapped is None:
-        raise Conflict("erased", "the keys of this referral were erased")
-    _, key = casefile.data_key(desk, session, case_id, casefile.RECORD)
-    return row, vault.decrypt(key, row.element_key_wrapped, f"element_key|{row.id}".encode())
-
-
-def _free_reference(desk: Desk, session: Session, now: datetime) -> str:
-    """A reference nobody has; random, so that a partner cannot count the others' referrals."""
-    for _ in range(64):
-        number = int.from_bytes(desk.random(4), "big") % 1_000_000
-        text = reference.make(desk.settings.reference_prefix, now.year, number)
-        taken = select(tables.Referral.id).where(col(tables.Referral.reference) == text)
-        if session.exec(taken).first() is None:
-            return text
-    raise Conflict("references-exhausted", "no free reference was found; use another prefix")
-
-
-def _last_release(session: Session, referral_id: UUID) -> tables.Release | None:
-    return session.exec(
-        select(tables.Release)
-        .where(col(tables.Release.referral_id) == referral_id)
-        .order_by(col(tables.Release.version).desc())
-    ).first()
-
-
-def _prior_recipients(session: Session, case_id: UUID, but: str) -> list[dict[str, str]]:
-    rows = session.exec(
-        select(tables.Release)
-        .where(col(tables.Release.case_id) == case_id, col(tables.Release.addressee) != but)
-        .order_by(col(tables.Release.released_at), col(tables.Release.release_id))
+    desk: Desk, case_id: UUID, standing: Standing, chosen: Route, free_reference: str
+) -> tables.Referral:
+    """The one referral of (case, addressee), made on first use (Q29); its element key is still missing."""
+    return tables.Referral(
+        id=desk.uuid(),
+        case_id=case_id,
+        addressee=standing.addressee.id,
+        carrier=chosen.carrier,
+        reference=free_reference,
+        case_alias=desk.opaque(10),
+        created_at=standing.at,
     )
-    return [
-        {"partner_type": r.addressee_class, "at": r.released_at.strftime("%Y-%m-%dT%H:%M:%SZ")} for r in rows
-    ]
+
+
+def _element_aad(referral: tables.Referral) -> bytes:
+    return f"element_key|{referral.id}".encode()
+
+
+def _references(
+    desk: Desk, session: Session, standing: Standing, known: Iterable[Facts | BrokerError]
+) -> Iterator[str]:
+    """As many references that nobody has as there are cases without a referral; random, so that a partner
+    cannot count the others' referrals."""
+    wanted = sum(1 for each in known if isinstance(each, Facts) and each.referral is None)
+    free: set[str] = set()
+    column = col(tables.Referral.reference)
+    for _ in range(64):
+        numbers = (int.from_bytes(desk.random(4), "big") % 1_000_000 for _ in range(wanted - len(free)))
+        drawn = {reference.make(desk.settings.reference_prefix, standing.at.year, n) for n in numbers}
+        if drawn:
+            free |= drawn - set(session.exec(select(column).where(column.in_(drawn))).all())
+        if len(free) == wanted:
+            return iter(free)
+    raise Conflict("references-exhausted", "no free reference was found; use another prefix")
 
 
 def refuse(desk: Desk, session: Session, actor: Actor, release: str, code: str) -> None:

@@ -27,6 +27,7 @@ from broker.store import tables
 
 POLICE = "BEP"
 URGENT = frozenset({"U1", "U2"})
+_ONE = UUID(int=0)
 _PORTS = {"http": 80, "https": 443, "ftp": 21}
 
 
@@ -36,6 +37,32 @@ class Wait:
 
     why: str
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What keeps notices of one case back: locations under a hold with its end, the wait for the police."""
+
+    places: Mapping[str, datetime]
+    wait: Wait | None
+
+    def providers(self, data: Mapping[str, Json]) -> frozenset[str]:
+        """Folded names of the providers that hear nothing now."""
+        names = (data["locations"][name].get("host", {}).get("provider", "") for name in self.places)
+        return frozenset(name.casefold() for name in names if name)
+
+    def as_json(self) -> dict[str, Json]:
+        """As the preview shows it."""
+        wait = self.wait
+        return {
+            "held": [
+                {"location": name, "until": events.stamp(until)}
+                for name, until in sorted(self.places.items())
+            ],
+            "waiting": None
+            if wait is None
+            else {"why": wait.why, "until": None if wait.until is None else events.stamp(wait.until)},
+        }
 
 
 def place(
@@ -85,69 +112,26 @@ def listing(desk: Desk, session: Session) -> list[dict[str, Any]]:
     return rows
 
 
+def kept_back(desk: Desk, session: Session, cases: Mapping[UUID, Mapping[str, Json]]) -> dict[UUID, Kept]:
+    """What keeps notices of each of these cases back: at most three statements, one more for a hold met."""
+    places, waits = _held(desk, session, cases), _waits(desk, session, cases)
+    return {case_id: Kept(places[case_id], waits.get(case_id)) for case_id in cases}
+
+
 def held_places(desk: Desk, session: Session, data: Mapping[str, Json]) -> dict[str, datetime]:
     """local id of a location → until when one of its URLs is held."""
-    found: dict[str, datetime] = {}
-    by_digest: dict[bytes, list[str]] = {}
-    for name, location in data.get("locations", {}).items():
-        for member in ("url", "page_url"):
-            if member in location:
-                by_digest.setdefault(digest(desk, location[member]), []).append(name)
-    rows = session.exec(select(tables.PoliceHold).where(col(tables.PoliceHold.url_hmac).in_(by_digest)))
-    for row in rows:
-        term = _last(session, row.id)
-        if _runs(term, desk.now()):
-            found.update(
-                {name: max(term.until, found.get(name, term.until)) for name in by_digest[row.url_hmac]}
-            )
-    return found
-
-
-def held_providers(desk: Desk, session: Session, data: Mapping[str, Json]) -> frozenset[str]:
-    """Folded names of the providers that hear nothing now."""
-    places = data.get("locations", {})
-    names = (places[name].get("host", {}).get("provider", "") for name in held_places(desk, session, data))
-    return frozenset(name.casefold() for name in names if name)
+    return _held(desk, session, {_ONE: data})[_ONE]
 
 
 def waiting(desk: Desk, session: Session, case_id: UUID, data: Mapping[str, Json]) -> Wait | None:
     """Whether notices of this case wait: U1, U2 and person leads do, until the police answered or the
     agreed hours are over since it was told."""
-    case = data["case"]
-    if case.get("urgency") in URGENT:
-        why = "urgent"
-    elif case["kind"] == "person_lead" or data.get("persons"):
-        why = "person-lead"
-    else:
-        return None
-    told = session.exec(
-        select(tables.Release)
-        .where(col(tables.Release.case_id) == case_id, col(tables.Release.addressee_class) == POLICE)
-        .order_by(col(tables.Release.released_at))
-    ).all()
-    if not told:
-        return Wait(why, None)
-    answered = select(tables.Answer.id).where(
-        col(tables.Answer.release_id).in_([row.release_id for row in told])
-    )
-    until = desk.pack.due("notice_wait", told[0].released_at)
-    if until <= desk.now() or session.exec(answered).first() is not None:
-        return None
-    return Wait(why, until)
+    return _waits(desk, session, {case_id: data}).get(case_id)
 
 
 def notices(desk: Desk, session: Session, case_id: UUID, data: Mapping[str, Json]) -> dict[str, Json]:
     """Both, as the preview shows them."""
-    wait = waiting(desk, session, case_id, data)
-    return {
-        "held": [
-            {"location": name, "until": events.stamp(until)}
-            for name, until in sorted(held_places(desk, session, data).items())
-        ],
-        "waiting": None
-        if wait is None
-        else {"why": wait.why, "until": None if wait.until is None else events.stamp(wait.until)},
-    }
+    return kept_back(desk, session, {case_id: data})[case_id].as_json()
 
 
 def bars_release(desk: Desk, session: Session, case_id: UUID, addressee: str) -> str | None:
@@ -156,9 +140,10 @@ def bars_release(desk: Desk, session: Session, case_id: UUID, addressee: str) ->
     if desk.pack.role(partner.recipient_class) != "provider":
         return None
     data = casefile.read_version(desk, session, case_id)[0].data
-    if (partner.provider or "").casefold() in held_providers(desk, session, data):
+    kept = kept_back(desk, session, {case_id: data})[case_id]
+    if (partner.provider or "").casefold() in kept.providers(data):
         return "police-hold"
-    return "waits-for-police" if waiting(desk, session, case_id, data) is not None else None
+    return None if kept.wait is None else "waits-for-police"
 
 
 def digest(desk: Desk, url: str) -> bytes:
@@ -168,6 +153,61 @@ def digest(desk: Desk, url: str) -> bytes:
     host = f"{parts.hostname or ''}:{port}" if port else parts.hostname or ""
     plain = f"{parts.scheme}://{host}{parts.path or '/'}?{parts.query}"
     return hmac.new(desk.vault().lasting("hold"), plain.encode(), hashlib.sha256).digest()
+
+
+def _held(
+    desk: Desk, session: Session, cases: Mapping[UUID, Mapping[str, Json]]
+) -> dict[UUID, dict[str, datetime]]:
+    """case → local id of a location → until when one of its URLs is held."""
+    found: dict[UUID, dict[str, datetime]] = {case_id: {} for case_id in cases}
+    by_digest: dict[bytes, list[tuple[UUID, str]]] = {}
+    for case_id, data in cases.items():
+        for name, location in data.get("locations", {}).items():
+            for member in ("url", "page_url"):
+                if member in location:
+                    by_digest.setdefault(digest(desk, location[member]), []).append((case_id, name))
+    rows = session.exec(select(tables.PoliceHold).where(col(tables.PoliceHold.url_hmac).in_(by_digest)))
+    for row in rows:
+        term = _last(session, row.id)
+        if _runs(term, desk.now()):
+            for case_id, name in by_digest[row.url_hmac]:
+                held = found[case_id]
+                held[name] = max(term.until, held.get(name, term.until))
+    return found
+
+
+def _waits(desk: Desk, session: Session, cases: Mapping[UUID, Mapping[str, Json]]) -> dict[UUID, Wait]:
+    """Those of the cases whose notices wait for the police."""
+    why = {case_id: reason for case_id, data in cases.items() if (reason := _why(data)) is not None}
+    if not why:
+        return {}
+    told: dict[UUID, list[tables.Release]] = {case_id: [] for case_id in why}
+    for row in session.exec(
+        select(tables.Release)
+        .where(col(tables.Release.case_id).in_(list(why)), col(tables.Release.addressee_class) == POLICE)
+        .order_by(col(tables.Release.released_at))
+    ):
+        told[row.case_id].append(row)
+    releases = [row.release_id for rows in told.values() for row in rows]
+    answers = select(tables.Answer.release_id).where(col(tables.Answer.release_id).in_(releases))
+    answered = set(session.exec(answers)) if releases else set()
+    found: dict[UUID, Wait] = {}
+    for case_id, reason in why.items():
+        if not told[case_id]:
+            found[case_id] = Wait(reason, None)
+            continue
+        until = desk.pack.due("notice_wait", told[case_id][0].released_at)
+        if until > desk.now() and answered.isdisjoint(row.release_id for row in told[case_id]):
+            found[case_id] = Wait(reason, until)
+    return found
+
+
+def _why(data: Mapping[str, Json]) -> str | None:
+    """Why notices of such a case would wait at all."""
+    case = data["case"]
+    if case.get("urgency") in URGENT:
+        return "urgent"
+    return "person-lead" if case["kind"] == "person_lead" or data.get("persons") else None
 
 
 def _term(

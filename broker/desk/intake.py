@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import UUID
 
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from broker.auth import Actor
 from broker.core import case as core_case
@@ -13,7 +14,7 @@ from broker.desk import casefile, events
 from broker.desk.context import Desk
 from broker.errors import Conflict, NotFound, Refused
 from broker.spi import CaseDraft, Ingests
-from broker.store import tables
+from broker.store import rows, tables
 
 
 def take_in(desk: Desk, session: Session, actor: Actor, raw: bytes) -> tuple[UUID, Case]:
@@ -23,21 +24,25 @@ def take_in(desk: Desk, session: Session, actor: Actor, raw: bytes) -> tuple[UUI
 
 
 def take_in_draft(
-    desk: Desk,
-    session: Session,
-    actor: Actor,
-    draft: CaseDraft,
-    *,
-    synthetic: bool = False,
-    case_id: UUID | None = None,
+    desk: Desk, session: Session, actor: Actor, draft: CaseDraft, *, synthetic: bool = False
 ) -> tuple[UUID, Case]:
     """Accept what an ingest adapter made of somebody's export; it passes the same door.
 
     `synthetic` is the importer's word that the export is invented: a foreign format cannot say so.
-    `case_id` is for a bulk job that may be started again; it tells nothing of the case.
     """
-    case = core_case.from_json({**draft.case, "synthetic": synthetic})
-    return _store(desk, session, actor, case, case_id), case
+    case = _of_draft(draft, synthetic)
+    return _store(desk, session, actor, case), case
+
+
+def draft_rows(
+    desk: Desk, actor: Actor, draft: CaseDraft, case_id: UUID, *, synthetic: bool = False
+) -> list[SQLModel]:
+    """The same as rows, for a job that inserts many and may be started again: it says the id."""
+    return list(_rows(desk, actor, _of_draft(draft, synthetic), case_id))
+
+
+def _of_draft(draft: CaseDraft, synthetic: bool) -> Case:
+    return core_case.from_json({**draft.case, "synthetic": synthetic})
 
 
 def read_export(desk: Desk, adapter: str, content: bytes, options: dict[str, str]) -> list[CaseDraft]:
@@ -67,7 +72,13 @@ def amend(desk: Desk, session: Session, actor: Actor, case_id: UUID, raw: bytes)
     return version, case
 
 
-def _store(desk: Desk, session: Session, actor: Actor, case: Case, case_id: UUID | None = None) -> UUID:
+def _store(desk: Desk, session: Session, actor: Actor, case: Case) -> UUID:
+    case_id = desk.uuid()
+    rows.insert(session, _rows(desk, actor, case, case_id))
+    return case_id
+
+
+def _rows(desk: Desk, actor: Actor, case: Case, case_id: UUID) -> Iterator[SQLModel]:
     synthetic = bool(case.data.get("synthetic", False))
     if desk.db.embedded and not synthetic:
         raise Refused(
@@ -75,23 +86,18 @@ def _store(desk: Desk, session: Session, actor: Actor, case: Case, case_id: UUID
             "the embedded database takes synthetic cases only; nothing was stored",
             hint='mark the case "synthetic": true, or set BROKER_DATABASE_URL',
         )
-    case_id = case_id or desk.uuid()
-    session.add(
-        tables.CaseFile(
-            id=case_id,
-            kind=case.kind,
-            state="draft",
-            urgency=case.urgency or "",
-            current_version=1,
-            created_by=actor.id,
-            created_at=desk.now(),
-            synthetic=synthetic,
-        )
+    yield tables.CaseFile(
+        id=case_id,
+        kind=case.kind,
+        state="draft",
+        urgency=case.urgency or "",
+        current_version=1,
+        created_by=actor.id,
+        created_at=desk.now(),
+        synthetic=synthetic,
     )
-    session.flush()
-    casefile.write_version(desk, session, case_id, case, 1, actor.id)
-    events.note(desk, session, "case:taken-in", actor.id, case_id=case_id)
-    return case_id
+    yield from casefile.version_rows(desk, case_id, case, 1, actor.id)
+    yield events.noted(desk, "case:taken-in", actor.id, case_id=case_id)
 
 
 def tool_account(desk: Desk, session: Session, partner_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,19 +42,38 @@ order by p.created_at, p.id
 """)
 
 
-def routes(desk: Desk, session: Session, case_id: UUID, released: Released, now: datetime) -> Proposal:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What routing asks besides the case: the same for every case at one moment."""
+
+    partners: tuple[PartnerInfo, ...]
+    recognised: bool
+
+
+def ground(session: Session, now: datetime) -> Ground:
+    """Two statements, for any number of cases."""
+    found = session.connection().execute(_PARTNERS, _asked(now)).mappings()
+    return Ground(tuple(_info(row) for row in found), gates.recognised(session, now))
+
+
+def proposed(desk: Desk, stands: Ground, released: Released, kept: hold.Kept) -> Proposal:
     """Every route and every refusal with reasons; a person decides (REQ-09)."""
-    found = [_info(row) for row in session.connection().execute(_PARTNERS, _asked(now)).mappings()]
     return routing.propose(
         released,
         desk.pack,
-        found,
+        stands.partners,
         Gates(
-            recognition_valid=gates.recognised(session, now),
-            held_providers=hold.held_providers(desk, session, released.case.data),
-            notices_wait=hold.waiting(desk, session, case_id, released.case.data) is not None,
+            recognition_valid=stands.recognised,
+            held_providers=kept.providers(released.case.data),
+            notices_wait=kept.wait is not None,
         ),
     )
+
+
+def routes(desk: Desk, session: Session, case_id: UUID, released: Released, now: datetime) -> Proposal:
+    """The same for one case, with everything looked up."""
+    kept = hold.kept_back(desk, session, {case_id: released.case.data})[case_id]
+    return proposed(desk, ground(session, now), released, kept)
 
 
 def describe(desk: Desk, session: Session, case_id: UUID) -> Mapping[str, Json]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import multiprocessing
 import os
 import signal
@@ -9,21 +11,28 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from broker import auth
+from broker.cli import app
 from broker.core.pack import Pack
-from broker.demo.house import House
-from broker.desk import agreements, bulk, draft, endpoints, partners, release, route
+from broker.demo.house import PASSWORD, House
+from broker.desk import agreements, bulk, draft, endpoints, intake, partners, release, route
 from broker.errors import Forbidden
 from broker.jobs import settle
 from broker.store.engine import unit_of_work
+from tests import house as build
 from tests.deliveries import many
 from tests.deliveries.office import Clock
+from tests.desk.counting import statements
 from tests.e2e import killed
 from tests.e2e.test_kill import place_of
 
@@ -44,8 +53,8 @@ def taken(house: House, *paths: Path) -> bulk.Counted:
     return bulk.take(house.desk, house.people["analyst-1"], "arachnid", paths, {}, synthetic=True)
 
 
-def drafted(house: House) -> bulk.Counted:
-    return bulk.draft_all(house.desk, house.people["analyst-1"], house.partners["host"])
+def drafted(house: House, batch: int = bulk.BATCH) -> bulk.Counted:
+    return bulk.draft_all(house.desk, house.people["analyst-1"], house.partners["host"], batch=batch)
 
 
 def queued(house: House) -> Counter[Any]:
@@ -67,9 +76,9 @@ def test_from_exports_to_a_queue_that_a_second_person_releases(hosted: House, tm
     steps: list[int] = []
     done = bulk.take(
         hosted.desk, hosted.people["analyst-1"], "arachnid", [folder], {}, synthetic=True,
-        step=lambda: steps.append(1),
+        step=steps.append,
     )  # fmt: skip
-    assert (done.made, done.known, sum(done.refused.values()), len(steps)) == (5, 1, 1, 7)
+    assert (done.made, done.known, sum(done.refused.values()), sum(steps)) == (5, 1, 1, 7)
     again = taken(hosted, folder)
     assert (again.made, again.known) == (0, 6)
     assert drafted(hosted).made == 0  # nobody of ours has looked at any of them
@@ -129,6 +138,7 @@ def test_two_jobs_at_once_share_the_work(hosted: House, tmp_path: Path) -> None:
     many.review(hosted)
     _both(lambda: counts["draft"].append(drafted(hosted)))
     assert [sum(c.made for c in each) for each in counts.values()] == [12, 12]
+    assert not any(c.refused for each in counts.values() for c in each)  # nobody ran into the other
     assert set(queued(hosted).values()) == {1}
 
 
@@ -140,8 +150,12 @@ def _both(work: Any) -> None:
         thread.join()
 
 
-def job(place: killed.Place, what: str, path: str, partner: str) -> None:
-    """The job in a process of its own."""
+def job(
+    place: killed.Place, what: str, path: str, partner: str, batch: int = 3, dies: int | None = None
+) -> None:
+    """The job in a process of its own; with `dies` killed when that row of it is half done."""
+    if dies is not None:
+        _die_at(dies, *{"take": (intake, "draft_rows"), "draft": (draft, "compose")}[what])
     desk = place.desk()
     pack = replace(
         desk.pack,
@@ -150,9 +164,21 @@ def job(place: killed.Place, what: str, path: str, partner: str) -> None:
     )
     desk = replace(desk, pack=pack)
     if what == "take":
-        bulk.take(desk, place.person("analyst-1"), "arachnid", [Path(path)], {}, synthetic=True)
+        bulk.take(desk, place.person("analyst-1"), "arachnid", [Path(path)], {}, synthetic=True, batch=batch)
     else:
-        bulk.draft_all(desk, place.person("analyst-1"), partner)
+        bulk.draft_all(desk, place.person("analyst-1"), partner, batch=batch)
+
+
+def _die_at(row: int, module: Any, name: str) -> None:
+    real, seen = getattr(module, name), itertools.count(1)
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        made = real(*args, **kwargs)
+        if next(seen) == row:
+            killed.die()
+        return made
+
+    setattr(module, name, counted)
 
 
 @pytest.mark.parametrize("what", ["take", "draft"])
@@ -184,12 +210,110 @@ def test_killed_and_started_again_nothing_is_there_twice(hosted: House, tmp_path
         assert len(queued(hosted)) == count
 
 
+@pytest.mark.parametrize("what", ["take", "draft"])
+def test_killed_in_the_middle_of_a_batch_it_costs_that_batch(
+    hosted: House, tmp_path: Path, what: str
+) -> None:
+    """Ten to a batch, killed at the fifteenth row: ten are there, and the next run makes the others."""
+    path = file_of(tmp_path / "a.jsonl", 24)
+    if what == "draft":
+        taken(hosted, path)
+        many.review(hosted)
+    arguments = (place_of(hosted), what, str(path), hosted.partners["host"], 10, 15)
+    child = PROCESSES.Process(target=job, args=arguments)
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    assert _rows(hosted, what) == 10
+    done = taken(hosted, path) if what == "take" else drafted(hosted)
+    assert done.made == 14
+    assert _rows(hosted, what) == 24
+    if what == "draft":
+        assert queued(hosted) == Counter(dict.fromkeys(queued(hosted), 1))
+
+
+def test_a_row_that_the_database_refuses_costs_only_itself(hosted: House, tmp_path: Path) -> None:
+    """A guard against one row of a batch, in each job: the others are stored, that one is counted."""
+    path = file_of(tmp_path / "a.jsonl", 5)
+    taken(hosted, path)
+    with hosted.desk.db.connect("app") as conn:
+        chosen = conn.execute("select id from case_file order by id offset 2 limit 1").fetchone()
+    assert chosen is not None
+    other = file_of(tmp_path / "b.jsonl", 5, first=10)
+    with _guard(hosted, "case_file", "(select count(*) from case_file) = 7"):
+        done = taken(hosted, other)
+    assert (done.made, done.refused) == (2, {"database-rule": 3})
+    assert taken(hosted, other).made == 3
+    many.review(hosted)
+    with _guard(hosted, "referral", f"new.case_id = '{chosen[0]}'"):
+        done = drafted(hosted)
+    assert (done.made, done.refused) == (9, {"database-rule": 1})
+    assert chosen[0] not in queued(hosted)
+    assert drafted(hosted).made == 1
+
+
+@contextmanager
+def _guard(house: House, table: str, when: str) -> Iterator[None]:
+    """A rule of the database that refuses some rows of a table."""
+    body = f"begin if {when} then raise exception 'refused'; end if; return new; end"
+    with house.desk.db.connect("owner") as conn:
+        conn.execute(f"create function guarded() returns trigger language plpgsql as $${body}$$".encode())
+        conn.execute(
+            f"create trigger guarded before insert on {table} for each row"
+            " execute function guarded()".encode()
+        )
+    yield
+    with house.desk.db.connect("owner") as conn:
+        conn.execute(f"drop trigger guarded on {table}; drop function guarded()".encode())
+
+
+def test_a_batch_asks_as_often_as_one_row(hosted: House, tmp_path: Path) -> None:
+    """Statements do not grow with the rows of a batch."""
+    counts = []
+    for first, count in ((0, 1), (100, 12)):
+        path = file_of(tmp_path / f"{first}.jsonl", count, first)
+        with statements(hosted.desk.db) as taking:
+            assert taken(hosted, path).made == count
+        many.review(hosted)
+        with statements(hosted.desk.db) as drafting:
+            assert drafted(hosted).made == count
+        counts.append((len(taking), len(drafting)))
+    assert counts[0] == counts[1]
+
+
 def _rows(house: House, what: str) -> int:
     with house.desk.db.connect("app") as conn:
         row = conn.execute(
             "select count(*) from case_file" if what == "take" else "select count(*) from draft"
         ).fetchone()
     return int(row[0]) if row else 0
+
+
+def test_the_command_shares_the_work_among_processes(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each opens the desk for itself: what it is told is a partner's id and which share is its own."""
+    taken(house, file_of(tmp_path / "a.jsonl", 6))
+    many.review(house)
+    with unit_of_work(house.desk.db) as session:
+        token = auth.sign_in(session, "analyst-1", PASSWORD, house.desk.now())
+    secret = tmp_path / "pass-phrase"
+    secret.touch(0o600)
+    secret.write_bytes(build.PASSPHRASE)
+    for name, value in {
+        "DATABASE_URL": house.desk.db.urls["app"].render_as_string(hide_password=False),
+        "STATE": house.desk.settings.state,
+        "KEYS": house.desk.settings.keys,
+        "PASSPHRASE_FILE": secret,
+        "SESSION": token,
+    }.items():
+        monkeypatch.setenv(f"BROKER_{name}", str(value))
+    words = ["bulk", "draft", house.partners["police"], "--processes", "2", "--json"]
+    done = json.loads(CliRunner().invoke(app, words).stdout)
+    assert done == {"made": 6, "known": 0, "refused": {}}
+    assert queued(house) == Counter(dict.fromkeys(queued(house), 1))
+    parts = [bulk.Share(number, 3) for number in range(3)]
+    assert all(sum(part.has(case_id) for part in parts) == 1 for case_id in queued(house))
 
 
 def test_memory_does_not_grow_with_the_number(hosted: House, tmp_path: Path) -> None:
@@ -199,7 +323,7 @@ def test_memory_does_not_grow_with_the_number(hosted: House, tmp_path: Path) -> 
         taken(hosted, file_of(tmp_path / f"{round_}.jsonl", count, first=1000 * round_))
         many.review(hosted)
         tracemalloc.start()
-        assert drafted(hosted).made == count
+        assert drafted(hosted, batch=5).made == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < peaks[1] * 1.3 + 500_000, peaks

@@ -137,7 +137,7 @@ def actions() -> set[str]:
     found: set[str] = set()
     for path in (ROOT / "broker").rglob("*.py"):
         text = path.read_text()
-        for call in re.findall(r"(?:events\.(?:note|leaf)|_entry)\(.*?\)", text, re.DOTALL):
+        for call in re.findall(r"(?:events\.(?:noted?|leaf)|_entry)\(.*?\)", text, re.DOTALL):
             found |= set(
                 re.findall(
                     r'"((?:agreement|case|figures|keys|ledger|partner|recognition|referral|register|review|staff):[a-z-]+)"',

@@ -20,10 +20,10 @@ import uvicorn
 
 from broker.app import create_app
 from broker.auth import Actor
-from broker.desk import casefile, confirm, draft, intake, release
+from broker.desk import confirm, draft, intake, release
 from broker.desk.context import Desk
 from broker.jobs import checkpoint_signer
-from broker.store import feed, ledger, ledger_integrate
+from broker.store import feed, ledger, ledger_integrate, rows
 from broker.store.engine import Database, unit_of_work
 from tests import house as build
 
@@ -98,7 +98,7 @@ def at_commit(number: int, *, done: bool) -> Callable[[], None]:
 
 POINTS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "intake": {
-        "case encrypted": lambda: after(casefile, "write_version"),
+        "case stored": lambda: after(rows, "insert"),
         "before commit": at_commit(1, done=False),
         "after commit": at_commit(1, done=True),
     },

@@ -35,4 +35,4 @@ def test_what_it_renders_travels_with_the_referral(
     assert report.collected == [made.release]
     (sheet,) = (tmp_path / "pulled").rglob("sheet.txt")
     assert sheet.read_text().splitlines()[0] == made.reference
-    assert not [name for name in sys.modules if name.startswith("broker") and "plain" in name]
+    assert not [name for name in sys.modules if name.startswith("broker") and "plain_sheet" in name]

@@ -18,6 +18,7 @@ WRITES = {
     "police_dossier": ["referral.pdf", "referral.csv"],
     "case_uco": ["referral.jsonld"],
     "europol": ["europol.json", "europol.txt"],
+    "ncmec": ["report.xml", "item-1.txt", "filedetails-1.xml"],
     "interpol": ["interpol.json", "icse.csv"],
 }
 """adapter → the documents it writes, in order."""

@@ -96,7 +96,7 @@ def test_wrong_passphrase_swapped_key_and_damage(folder: Path) -> None:
 
 def test_a_process_has_only_the_keys_it_asked_for(keys_folder: Path, keyring: Keyring) -> None:
     ring = Keyring.load(keys_folder, PASSPHRASE, {"token"})
-    assert ring.signer("token").typs == {"at+jwt"}
+    assert ring.signer("token").typs == {"at+jwt", "register-export+jws"}
     for use in (lambda: ring.signer("release"), lambda: ring.note_signer(ORIGIN), ring.pades):
         with pytest.raises(Misconfigured):
             use()

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, SQLModel
 
 from broker.auth import Actor
@@ -29,6 +31,8 @@ from broker.store.engine import unit_of_work
 PAGE = 500
 BATCH = 50
 """Rows to a transaction: what a kill costs, and what is held in memory."""
+TURNS = 5
+"""How often a batch is tried that another transaction stands in the way of."""
 Step = Callable[[int], object]
 """Told how many rows a committed batch had."""
 Item = TypeVar("Item", bytes, UUID)
@@ -115,15 +119,31 @@ def draft_all(
     actor.needs("analyst")
     done = Counted()
     for case_ids in _batches(_candidates(desk, addressee, share or Share()), batch):
-        part = Counted()
-        try:
-            with unit_of_work(desk.db) as session:
-                _draft(desk, session, actor, case_ids, addressee, purposes, part)
-        except BrokerError as error:  # of the partner or the house: it concerns each of them
-            part = Counted(refused={_reason(error): len(case_ids)})
-        done.add(part)
+        done.add(_drafted(desk, actor, case_ids, addressee, purposes))
         step(len(case_ids))
     return done
+
+
+def _drafted(
+    desk: Desk, actor: Actor, case_ids: Sequence[UUID], addressee: str, purposes: tuple[str, ...]
+) -> Counted:
+    """One committed batch.
+
+    It holds the locks of many cases, and so may some other transaction in another order. PostgreSQL then
+    ends one of the two; nothing of this one is stored, and it is done again.
+    """
+    turn = 0
+    while True:
+        turn, done = turn + 1, Counted()
+        try:
+            with unit_of_work(desk.db) as session:
+                _draft(desk, session, actor, case_ids, addressee, purposes, done)
+            return done
+        except BrokerError as error:  # of the partner or the house: it concerns each of them
+            return Counted(refused={_reason(error): len(case_ids)})
+        except OperationalError as error:
+            if turn == TURNS or not isinstance(error.orig, DeadlockDetected):
+                raise
 
 
 def _draft(
@@ -135,7 +155,6 @@ def _draft(
     purposes: tuple[str, ...],
     done: Counted,
 ) -> None:
-    """One batch, in the caller's transaction."""
     mine = _mine(session, case_ids, addressee)
     done.known += len(case_ids) - len(mine)
     requests = [draft.Request(case_id, addressee, purposes) for case_id in mine]

@@ -267,6 +267,28 @@ def _guard(house: House, table: str, when: str) -> Iterator[None]:
         conn.execute(f"drop trigger guarded on {table}; drop function guarded()".encode())
 
 
+def test_a_batch_that_stood_in_a_deadlock_is_done_again(hosted: House, tmp_path: Path) -> None:
+    """Somebody locks the last case, then the first; the batch waits longer and is the one that is ended."""
+    taken(hosted, file_of(tmp_path / "a.jsonl", 5))
+    many.review(hosted)
+    done: list[bulk.Counted] = []
+    one = b"select 1 from case_file where id = %s for update"
+    waits = b"select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = %s"
+    with hosted.desk.db.connect("app") as conn, hosted.desk.db.connect("app") as watch:
+        watch.autocommit = True
+        cases = [row[0] for row in conn.execute("select id from case_file order by id")]
+        conn.execute(one, (cases[-1],))
+        job = threading.Thread(target=lambda: done.append(drafted(hosted)))
+        job.start()
+        deadline = time.monotonic() + 30
+        while watch.execute(waits, (conn.info.dbname,)).fetchone() == (0,) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        conn.execute(one, (cases[0],))
+    job.join()
+    assert [(each.made, each.refused) for each in done] == [(5, {})]
+    assert queued(hosted) == Counter(dict.fromkeys(cases, 1))
+
+
 def test_a_batch_asks_as_often_as_one_row(hosted: House, tmp_path: Path) -> None:
     """Statements do not grow with the rows of a batch."""
     counts = []

@@ -105,6 +105,16 @@ class Words:
         text = dates.format_datetime(local, "medium", tzinfo=self.zone, locale=self.locale)
         return f"{text} ({value.astimezone(ZoneInfo('UTC')):%H:%M:%S} UTC)"
 
+    def stated(self, text: str) -> str:
+        """A moment as a case states it (RFC 3339), said as `when` says it; any other text as it is."""
+        if len(text) < 20 or text[10:11] != "T":
+            return text
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            return text
+        return text if found.tzinfo is None else self.when(found)
+
     def span(self, value: timedelta) -> str:
         """A length of time in its largest unit, such as 3 hours."""
         text: str = dates.format_timedelta(value, threshold=1.5, locale=self.locale)

@@ -93,9 +93,7 @@ def test_the_main_pages_have_their_picture(
                 assert answer.ok, f"{name} answers {answer.status}"
                 if name == "preview":  # its three columns are what it is about
                     watched.page.locator("main details > summary").first.click()
-                    watched.page.locator("main details").first.scroll_into_view_if_needed()
-                    watched.page.mouse.wheel(0, 380)
-                    watched.page.wait_for_timeout(200)
+                    watched.page.locator("main details").first.evaluate("part => part.scrollIntoView()")
                 picture = folder / f"{name}{'-dark' if dark else ''}.png"
                 watched.page.screenshot(path=picture)
                 made[picture.name] = picture

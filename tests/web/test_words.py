@@ -225,3 +225,10 @@ def test_a_blocking_check_is_called_as_its_gap() -> None:
     nl = Words("nl", ZoneInfo("Europe/Brussels"))
     assert nl.rule(Issue("/items", "no-hash", "no hash")) == nl.code("value:F63", "no-hash") != "no-hash"
     assert nl.rule(Issue("/items", "never-said", "is a sentence of its own")) == "is a sentence of its own"
+
+
+def test_a_moment_in_a_case_is_said_in_local_time_and_utc() -> None:
+    words = Words("en", ZoneInfo("Europe/Brussels"))
+    assert words.stated("2026-11-24T10:10:57+00:00") == "24 Nov 2026, 11:10:57 (10:10:57 UTC)"
+    for other in ("2026-11-24", "not a time at all, really", "2026-11-24T10:10:57", ""):
+        assert words.stated(other) == other

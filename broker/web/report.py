@@ -208,7 +208,8 @@ def _page(
     wrong = [_wrong(words, view, issue) for issue in issues]
     values = {
         "view": view, "cw": words, "missing": missing, "wrong": wrong, "conflict": conflict,
-        "focus": focus or view.first_wrong(), "form_id": str(work.form_id or ""), "case_id": work.case_id,
+        "focus": focus or view.first_wrong() or view.input_of(visit.query.get("field")),
+        "form_id": str(work.form_id or ""), "case_id": work.case_id,
         "version": work.version, "synthetic": work.synthetic, "kept_at": work.kept_at, "action": work.path,
         "ask_synthetic": not visit.desk.settings.synthetic,
     }  # fmt: skip

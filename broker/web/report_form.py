@@ -130,6 +130,16 @@ class FormView:
             name = name.rpartition(".")[0]
         return name
 
+    def input_of(self, field_id: str) -> str:
+        """The first input of a field; empty where the form asks for none."""
+        for block in self.every:
+            for part in block.parts:
+                for group in part.groups:
+                    for slot in (s for row in group.rows for s in row.slots):
+                        if slot.input.field == field_id:
+                            return slot.name
+        return ""
+
     def anchor_of(self, entity: str) -> str:
         """Where an entity stands; empty for one that does not."""
         return next((p.anchor for b in self.every for p in b.parts if p.entity == entity), "")

@@ -116,7 +116,9 @@ def test_one_blocked_recipient_stops_all_and_nothing_chosen_is_lost(
     assert drafts(house) == {}
     page = answer.text
     assert "No draft was made, for nobody" in page
-    assert f"/desk/cases/{case_id}/edit?field=F42#F42" in page
+    assert f"/desk/cases/{case_id}/amend?field=F42" in page
+    mending = analyst.get(f"/desk/cases/{case_id}/amend?field=F42").text
+    assert re.search(r'name="persons\.[^"]*profile[^"]*"[^>]* autofocus', mending)
     assert f'name="purpose.{police}" value="P1"' in page  # carried along, unseen
     assert re.search(r"<del>[^<]+</del><ins>\[…\]</ins>", page)
     hunks = re.findall(r'id="(hide\.[^"]+)-h"', page)

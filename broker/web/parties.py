@@ -50,7 +50,7 @@ def add(visit: Visit) -> Answer:
             visit.desk,
             visit.session,
             visit.actor,
-            Registration.read(_file(visit, "registration"), tool=recipient_class == TOOL),
+            _registration(visit, recipient_class),
             name=_needed(visit, "name"),
             recipient_class=recipient_class,
             country=_needed(visit, "country").upper(),
@@ -207,6 +207,13 @@ def agreement_state(visit: Visit) -> Answer:
         visit.desk, visit.session, visit.actor, visit.params["partner"], int(visit.params["version"]), wanted
     )
     return _back(visit, visit.words("Done."))
+
+
+def _registration(visit: Visit, recipient_class: str) -> Registration:
+    """What the partner's software made; without a file a partner that reads the inbox or gets mail."""
+    if "registration" not in visit.form.files and recipient_class != TOOL:
+        return Registration(())
+    return Registration.read(_file(visit, "registration"), tool=recipient_class == TOOL)
 
 
 def _back(visit: Visit, said: str) -> Answer:

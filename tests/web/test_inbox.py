@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from sqlmodel import select
@@ -11,11 +12,15 @@ from starlette.testclient import TestClient
 from broker import auth
 from broker.app import create_app
 from broker.demo.house import House
+from broker.desk import partners
+from broker.desk.overdue import overdue
+from broker.desk.partners import Registration
 from broker.jobs import settle
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from broker.web.site import Site
 from tests import house as build
+from tests.cases import full_case
 
 Inbox = Callable[[str], TestClient]
 
@@ -127,3 +132,46 @@ def test_a_withdrawn_referral_is_not_opened_any_more(inbox: Inbox, house: House)
         f"/inbox/referrals/{made.release}/open", data={"ground": "triage", "name": "referral.pdf"}
     )
     assert answer.status_code == 409
+
+
+def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, house: House) -> None:
+    """No key to encrypt to, no address to deliver to: a reader of the inbox is the way (ruling 10)."""
+    desk = house.desk
+    with unit_of_work(desk.db) as session:
+        partners.set_status(desk, session, house.people["custodian"], house.partners["police"], "suspended")
+        office = partners.register(
+            desk, session, house.people["custodian"], Registration(()),
+            name="Synthetic Police without software (example)", recipient_class="BEP", country="BE",
+            language="fr",
+        ).id  # fmt: skip
+    with_office = replace(house, partners={**house.partners, "office": office})
+    case_id = build.confirmed(with_office, full_case())
+    client = inbox_of(with_office, inbox)
+    made = build.drafted(with_office, case_id, "office")
+    build.approve(with_office, made)
+    settle(desk)
+    assert made.reference in client.get("/inbox/referrals").text
+    opened = client.post(
+        f"/inbox/referrals/{made.release}/open", data={"ground": "own_case", "name": "referral.pdf"}
+    )
+    assert opened.content.startswith(b"%PDF")
+    with unit_of_work(desk.db) as session:
+        assert session.exec(select(tables.SealedObject)).all() == []
+        assert overdue(desk, session) == []
+
+
+def inbox_of(house: House, inbox: Inbox) -> TestClient:
+    """A browser of the office, by the same application."""
+    house_partners = dict(house.partners)
+    client = inbox("hotline")
+    now = house.desk.now()
+    with unit_of_work(house.desk.db) as session:
+        by = house.people["administrator"]
+        person = auth.add_person(
+            session, by, partner_id=house_partners["office"], login="office-reader",
+            password="synthetic-inbox-only", now=now,
+        )  # fmt: skip
+        token = auth.open_session(session, person, "passkey", now)
+    client.cookies.clear()
+    client.cookies.set(Site(house.desk, "inbox").cookie_name, token, path="/inbox")
+    return client

@@ -123,7 +123,7 @@ async def receipt(request: Request, caller: PullCaller, release: ReleaseId) -> R
         api.feed, caller.partner_id, release, checked,
         entry=_entry(
             api, "receipt", "referral:receipt", caller, release,
-            {"release": release, "receipt_sha256": checked.sha256, "verified": checked.verified},
+            {"release": release, "receipt_sha256": checked.sha256, "verified": checked.verified}, now,
         ),
         at=now,
     )  # fmt: skip
@@ -138,9 +138,11 @@ async def receipt(request: Request, caller: PullCaller, release: ReleaseId) -> R
 async def read(request: Request, caller: PullCaller, release: ReleaseId, body: Read) -> Response:
     """Somebody at the partner reads it: a coded ground, optional opaque reference and case number."""
     api: Api = request.app.state.api
-    entry = _entry(api, "read", "referral:read", caller, release, {"release": release, "ground": body.ground})
+    now = api.now()
+    record = {"release": release, "ground": body.ground}
+    entry = _entry(api, "read", "referral:read", caller, release, record, now)
     await follow_up.add_read(
-        api.feed, caller.partner_id, release, entry=entry, at=api.now(), ground=body.ground,
+        api.feed, caller.partner_id, release, entry=entry, at=now, ground=body.ground,
         user_reference=body.user_reference, own_case_number=body.own_case_number,
     )  # fmt: skip
     return Response(
@@ -164,10 +166,10 @@ async def answer(
             (Issue("/body/gaps", "required", "say which checks were not met (Q01 … Q30)"),),
         )  # fmt: skip
     stored: dict[str, Any] = body.model_dump(by_alias=True, exclude_none=True)
-    digest = canonical.sha256_hex(canonical.encode(stored))
+    digest, now = canonical.sha256_hex(canonical.encode(stored)), api.now()
     entry = _entry(
         api, "outcome", "referral:answered", caller, release,
-        {"release": release, "outcome": body.outcome, "answer_sha256": digest},
+        {"release": release, "outcome": body.outcome, "answer_sha256": digest}, now,
     )  # fmt: skip
     state = await follow_up.add_answer(
         api.feed,
@@ -175,7 +177,7 @@ async def answer(
         release,
         answer,
         entry=entry,
-        at=api.now(),
+        at=now,
         outcome=body.outcome,
         body=stored,
     )
@@ -221,6 +223,7 @@ async def _collect(request: Request, caller: Caller, release: str, part: str) ->
             entry_of=lambda sealed: _entry(
                 api, "collected", "referral:collected", caller, release,
                 {"release": release, "part": part, "sha256": sealed.sha256, "generation": sealed.generation},
+                now,
             ),
         )  # fmt: skip
     except Conflict as error:
@@ -239,9 +242,16 @@ async def _guard_bulk(api: Api, caller: Caller, now: datetime) -> None:
 
 
 def _entry(
-    api: Api, leaf_type: Any, action: str, caller: Caller, release: str, record: dict[str, Any]
+    api: Api,
+    leaf_type: Any,
+    action: str,
+    caller: Caller,
+    release: str,
+    record: dict[str, Any],
+    now: datetime,
 ) -> Entry:
-    now = api.now()
+    """The entry of an act. `now` is the moment that its row has too: a second look at the clock could
+    fall into the next second, and then event and row would no longer find each other."""
     return Entry(
         leaf_type=leaf_type,
         event_id=api.uuid(),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -86,3 +89,20 @@ def test_a_filter_is_a_code(wrong: dict[str, str]) -> None:
 def test_a_place_that_no_page_gave_is_refused(house: House, place: str) -> None:
     with unit_of_work(house.desk.db) as session, pytest.raises(Refused, match="page"):
         caselist.cases(house.desk, session, house.people["analyst-1"], after=place)
+
+
+def test_an_act_and_its_row_have_one_moment(house: House, tmp_path: Path) -> None:
+    """Also where a second ends between two looks at the clock: here each look is nearly a second later."""
+    made = build.released(house)
+    looks = count()
+    clock = lambda: datetime.now(UTC) + timedelta(seconds=0.9 * next(looks))  # noqa: E731
+    ticking = replace(house, desk=replace(house.desk, clock=clock))
+    with build.serving(ticking, worker=False, dated=False) as (url, live):
+        build.pull(live, url, "police", tmp_path / "out", build.trust(live, tmp_path / "trust"))
+        with build.partner_api(live, url, "police") as api:
+            api.read(made.release, "triage")
+    with unit_of_work(house.desk.db) as session:
+        told = timeline.of_release(session, house.people["officer"], made.release)
+    codes = {m.action: m.code for m in told.moments}
+    assert codes["referral:receipt"] == "verified"
+    assert codes["referral:read"] == "triage"

@@ -5,6 +5,7 @@ keyboard only, and every key press counted.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,9 @@ def test_forty_standard_cases_need_few_keys(browser: Browser, house: House, tmp_
             once.go('form[data-passkey="create"] button')
             releaser = Hands(watched)
             released(releaser)
+        end = time.monotonic() + 120  # the signer works through the last batch in its own time
+        while count(house, tables.Release) < CASES and time.monotonic() < end:
+            time.sleep(0.1)
     assert count(house, tables.Release) == CASES
     spent = (
         f"drafter {drafter.presses}, second {second.presses}, releaser {releaser.presses} for {CASES} cases"

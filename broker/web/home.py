@@ -21,7 +21,7 @@ def start(visit: Visit) -> Answer:
 
 
 def _settings(visit: Visit) -> Answer:
-    return Show("settings.html", {"themes": THEMES, "pauses": PAUSES})
+    return Show("settings.html")
 
 
 def _save(visit: Visit) -> Answer:

@@ -8,11 +8,12 @@ document out of the release record and is a collection and an act of reading in 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from sqlmodel import col, select
 
 from broker.api.context import Api
 from broker.core import canonical
@@ -142,12 +143,10 @@ def _shown(visit: Visit, *, error: str = "", issues: tuple[Any, ...] = ()) -> fr
 
 def _given(visit: Visit, release: str) -> list[tuple[str, datetime]]:
     """Answers of this partner, newest first. The release was found under its own row-level security."""
-    rows = visit.session.execute(
-        tables.Answer.__table__.select()  # type: ignore[attr-defined]
-        .where(tables.Answer.partner_id == visit.partner, tables.Answer.release_id == release)
-        .order_by(tables.Answer.at.desc())  # type: ignore[attr-defined]
-    ).all()
-    return [(row.outcome, row.at) for row in rows]
+    table = tables.Answer
+    mine = col(table.partner_id) == visit.partner, col(table.release_id) == release
+    given = select(table.outcome, table.at).where(*mine).order_by(col(table.at).desc())
+    return list(visit.session.exec(given).all())
 
 
 def _document(visit: Visit, stage: Backstage, release: str, name: str) -> tuple[bytes, str]:
@@ -187,7 +186,7 @@ def _rows(items: tuple[bytes, ...]) -> list[Waiting]:
         if item["event"] != "published":
             before = rows.get(item["release"])
             if before is not None:
-                rows[item["release"]] = _withdrawn(before)
+                rows[item["release"]] = replace(before, withdrawn=True)
             continue
         rows[item["release"]] = Waiting(
             release=item["release"],
@@ -201,20 +200,6 @@ def _rows(items: tuple[bytes, ...]) -> list[Waiting]:
             withdrawn=False,
         )
     return list(rows.values())
-
-
-def _withdrawn(row: Waiting) -> Waiting:
-    return Waiting(
-        row.release,
-        row.reference,
-        row.version,
-        row.kind,
-        row.urgency,
-        row.case_kind,
-        row.at,
-        row.deadline,
-        True,
-    )
 
 
 def _entry(

@@ -132,13 +132,12 @@ class FormView:
 
     def input_of(self, field_id: str) -> str:
         """The first input of a field; empty where the form asks for none."""
-        for block in self.every:
-            for part in block.parts:
-                for group in part.groups:
-                    for slot in (s for row in group.rows for s in row.slots):
-                        if slot.input.field == field_id:
-                            return slot.name
-        return ""
+        return next((slot.name for slot in self._slots() if slot.input.field == field_id), "")
+
+    def _slots(self) -> Iterator[Slot]:
+        """Every input, in the order of the page."""
+        for part in (part for block in self.every for part in block.parts):
+            yield from (slot for group in part.groups for row in group.rows for slot in row.slots)
 
     def anchor_of(self, entity: str) -> str:
         """Where an entity stands; empty for one that does not."""
@@ -146,13 +145,7 @@ class FormView:
 
     def first_wrong(self) -> str:
         """The input that the cursor goes to."""
-        for block in self.every:
-            for part in block.parts:
-                for group in part.groups:
-                    for slot in (s for row in group.rows for s in row.slots):
-                        if slot.error:
-                            return slot.name
-        return ""
+        return next((slot.name for slot in self._slots() if slot.error), "")
 
 
 def view(

@@ -162,9 +162,7 @@ def _published(visit: Visit, stage: Backstage, release: str) -> Waiting:
     """The feed row of a release of this partner, or the 404 of one that never was."""
     if not re.fullmatch(r"[a-z2-7]{26}", release):
         raise NotFound("referral")
-    found = stage.run(feed.publication, stage.api.feed, visit.partner, release)
-    page = stage.run(feed.page, stage.api.feed, visit.partner, after=found.position - 1, limit=1)
-    return _rows(page.items)[0]
+    return _rows((stage.run(feed.row, stage.api.feed, visit.partner, release),))[0]
 
 
 def _in_force(visit: Visit, stage: Backstage, release: str) -> None:

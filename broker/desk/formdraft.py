@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, delete, select
 
 from broker.auth import Actor
@@ -45,9 +46,10 @@ class FormDraft:
 def save(
     desk: Desk, session: Session, actor: Actor, kind: str, typed: Mapping[str, Json], form: UUID | None = None
 ) -> UUID:
-    """Keep what was typed; with `form` in the place of what was kept there. Returns its id.
+    """Keep what was typed; with `form` under that id, in the place of what was kept there. Returns its id.
 
-    A form that is gone meanwhile (expired, deleted) is kept anew: what was typed is never lost.
+    A page names its form before anything is kept, so two saves that overtake each other, or one whose answer
+    was lost, are one form. An id that is another person's is not taken: the form gets one of its own.
     """
     if kind not in KINDS:
         raise Refused(
@@ -58,10 +60,22 @@ def save(
         raise Refused(
             "form-size", "this is more than a form can hold", (Issue("", "oversize", "is too long"),)
         )
-    row = None if form is None else _own(session, actor, form)
     now = desk.now()
+    form_id = form or desk.uuid()
+    if not _put(desk, session, actor, form_id, kind, plain, now):
+        form_id = desk.uuid()
+        _put(desk, session, actor, form_id, kind, plain, now)
+    session.expire_all()
+    _make_room(session, actor)
+    return form_id
+
+
+def _put(
+    desk: Desk, session: Session, actor: Actor, form_id: UUID, kind: str, plain: bytes, now: datetime
+) -> bool:
+    """One statement, so that none of two writers is refused. False when the id is another person's."""
     epoch, epoch_key = desk.vault().current(now)
-    form_id, key = desk.uuid() if row is None else row.id, vault.new_data_key()
+    key = vault.new_data_key()
     values: dict[str, Any] = {
         "kind": kind,
         "epoch": epoch,
@@ -70,14 +84,15 @@ def save(
         "updated_at": now,
         "expires_at": now + LIFE,
     }
-    if row is None:
-        _make_room(session, actor)
-        row = tables.FormDraft(id=form_id, staff_id=actor.id, **values)
-    else:
-        row.sqlmodel_update(values)
-    session.add(row)
-    session.flush()
-    return form_id
+    put = (
+        insert(tables.FormDraft)
+        .values(id=form_id, staff_id=actor.id, **values)
+        .on_conflict_do_update(
+            index_elements=["id"], set_=values, where=col(tables.FormDraft.staff_id) == actor.id
+        )
+        .returning(col(tables.FormDraft.id))
+    )
+    return session.connection().execute(put).first() is not None
 
 
 def load(desk: Desk, session: Session, actor: Actor, form: UUID) -> Mapping[str, Json]:
@@ -138,6 +153,6 @@ def _make_room(session: Session, actor: Actor) -> None:
         select(row.id)
         .where(col(row.staff_id) == actor.id)
         .order_by(col(row.updated_at).desc(), col(row.id))
-        .limit(MAX_DRAFTS - 1)
+        .limit(MAX_DRAFTS)
     )
     session.exec(delete(row).where(col(row.staff_id) == actor.id, col(row.id).not_in(kept)))

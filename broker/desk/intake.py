@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, SQLModel, func, select
 
 from broker.auth import Actor
 from broker.core import case as core_case
@@ -17,10 +17,21 @@ from broker.spi import CaseDraft, Ingests
 from broker.store import rows, tables
 
 
-def take_in(desk: Desk, session: Session, actor: Actor, raw: bytes) -> tuple[UUID, Case]:
-    """Accept a canonical case. Raises `Refused` with every broken rule; then nothing is stored."""
+def take_in(
+    desk: Desk, session: Session, actor: Actor, raw: bytes, form: UUID | None = None
+) -> tuple[UUID, Case]:
+    """Accept a canonical case. Raises `Refused` with every broken rule; then nothing is stored.
+
+    `form` is the form it was typed into, and becomes the id of the case: a form sent twice is one case.
+    """
     case = core_case.from_bytes(raw)
-    return _store(desk, session, actor, case), case
+    if form is not None:
+        session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"form|{form}", 8)))).one()
+        taken = session.get(tables.CaseFile, form)
+        if taken is not None and taken.created_by == actor.id:
+            return form, case
+        form = form if taken is None else None  # another person's: an id is nobody's to choose
+    return _store(desk, session, actor, case, form), case
 
 
 def take_in_draft(
@@ -72,8 +83,8 @@ def amend(desk: Desk, session: Session, actor: Actor, case_id: UUID, raw: bytes)
     return version, case
 
 
-def _store(desk: Desk, session: Session, actor: Actor, case: Case) -> UUID:
-    case_id = desk.uuid()
+def _store(desk: Desk, session: Session, actor: Actor, case: Case, case_id: UUID | None = None) -> UUID:
+    case_id = case_id or desk.uuid()
     rows.insert(session, _rows(desk, actor, case, case_id))
     return case_id
 

@@ -30,7 +30,7 @@ class Work:
     case_id: UUID | None = None
     version: int = 0
     synthetic: bool = False
-    form_id: UUID | None = None
+    form_id: UUID | None = None  # a page gives each form its id; what is sent without one gets one when kept
     kept_at: datetime | None = None
 
     @property
@@ -149,7 +149,9 @@ def _submit(visit: Visit, work: Work) -> Answer:
 def _stored(visit: Visit, work: Work) -> tuple[UUID, str]:
     document = case_form.from_form(work.typed, synthetic=work.synthetic)
     if work.case_id is None:
-        case_id, _ = intake.take_in(visit.desk, visit.session, visit.actor, canonical.encode(document))
+        case_id, _ = intake.take_in(
+            visit.desk, visit.session, visit.actor, canonical.encode(document), work.form_id
+        )
         return case_id, visit.words("The case is taken in. Two people have to confirm it.")
     file = visit.session.get(tables.CaseFile, work.case_id)
     if file is not None and file.current_version != work.version:
@@ -209,7 +211,7 @@ def _page(
     values = {
         "view": view, "cw": words, "missing": missing, "wrong": wrong, "conflict": conflict,
         "focus": focus or view.first_wrong() or view.input_of(visit.query.get("field")),
-        "form_id": str(work.form_id or ""), "case_id": work.case_id,
+        "form_id": str(work.form_id or visit.desk.uuid()), "case_id": work.case_id,
         "version": work.version, "synthetic": work.synthetic, "kept_at": work.kept_at, "action": work.path,
         "ask_synthetic": not visit.desk.settings.synthetic,
     }  # fmt: skip

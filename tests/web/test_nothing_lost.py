@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 from sqlmodel import select
 
 from broker import auth
@@ -37,6 +37,8 @@ MISSING = {
     "assessment.narrative.0.type": "fact",
 }
 AWAY = ("console: Failed to load resource: net::ERR_CONNECTION_REFUSED", "console: htmx:")
+ADD = 'button[name="do"][value="add:assessment.narrative"]'
+NARRATIVE = '[name="assessment.narrative.0.text"]'
 SUBMIT = 'button[name="do"][value="submit"]'
 
 
@@ -71,10 +73,11 @@ def standing(page: Page, values: dict[str, str]) -> dict[str, str]:
 def begun(watched: Watched) -> Page:
     """The form with the first half typed and kept by itself."""
     page = watched.goto("/desk/cases/new?kind=content_report")
-    if not page.locator('[name="assessment.narrative.0.text"]').count():
-        page.click('button[name="do"][value="add:assessment.narrative"]')
+    if not page.locator(NARRATIVE).count():
+        page.click(ADD)
+        page.wait_for_selector(NARRATIVE)
     typed(page, FIRST)
-    page.wait_for_function("document.querySelector('#form-id').value !== ''")
+    page.wait_for_selector("#missing [role=status]")
     return page
 
 
@@ -89,6 +92,46 @@ def taken_in(house: House, page: Page) -> None:
     assert data["locations"]["loc1"]["url"] == FIRST["locations.loc1.url"]
     assert data["case"]["urgency_reason"] == THEN["case.urgency_reason"]
     assert data["assessment"]["narrative"][0]["text"] == FIRST["assessment.narrative.0.text"]
+
+
+def test_a_slow_server_loses_neither_a_row_nor_a_letter(browser: Browser, house: House) -> None:
+    with build.serving(house) as (url, served), person(browser, served, url, "analyst-1") as watched:
+        page = watched.goto("/desk/cases/new?kind=content_report")
+        assert not page.locator(NARRATIVE).count()
+        asked: list[Route] = []
+        page.route("**/cases/new", lambda route: asked.append(route))  # noqa: PLW0108 - Playwright marks its handlers
+        page.click(ADD)
+        at = page.locator('[name="locations.loc1.url"]')
+        at.focus()
+        page.keyboard.type("https://files.host-be.example/synthetic/typed")
+        at.dispatch_event("change")
+        shown = at.input_value()
+        page.wait_for_timeout(200)
+        for each in asked:
+            each.continue_()
+        page.wait_for_selector(NARRATIVE)
+        page.unroute("**/cases/new")
+        assert at.input_value() == shown
+        typed(page, FIRST)
+        page.wait_for_selector("#missing [role=status]")
+        watched.goto("/desk/work")
+        assert page.locator('a[href*="/desk/forms/"]').count() == 1
+
+
+def test_a_row_asked_of_a_server_that_is_away_can_be_asked_again(browser: Browser, house: House) -> None:
+    with build.serving(house) as (url, served), person(browser, served, url, "analyst-1") as watched:
+        page = watched.goto("/desk/cases/new?kind=content_report")
+        page.route("**/cases/new", lambda route: route.abort("connectionrefused"))
+        page.click(ADD)
+        page.wait_for_selector("[data-away]:visible")
+        typed(page, {name: FIRST[name] for name in ("case.dates.opened_at", "locations.loc1.url")})
+        page.unroute("**/cases/new")
+        page.click(ADD)
+        page.wait_for_selector(NARRATIVE)
+        assert not page.locator("[data-away]:visible").count()
+        assert page.input_value('[name="locations.loc1.url"]') == FIRST["locations.loc1.url"]
+        assert [w for w in watched.wrong if not w.startswith(AWAY)] == []
+        watched.wrong.clear()
 
 
 def test_the_sign_in_is_over_in_the_middle(browser: Browser, house: House) -> None:

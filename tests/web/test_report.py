@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -119,7 +120,6 @@ def test_what_is_typed_is_kept_and_survives_the_server(signed_in: SignedIn, hous
     asked = {"hx-request": "true"}
     fragment = client.post("/desk/cases/new", data=TYPED, headers=asked)
     assert "<html" not in fragment.text
-    assert "hx-swap-oob" in fragment.text
     assert 'href="#case.jurisdiction_basis"' in fragment.text  # what is missing, with where to go
     (form,) = kept(house)
     more = {**TYPED, "form_id": str(form), "persons.person1.handle": "synthetic_canary_handle"}
@@ -174,6 +174,36 @@ def test_a_case_is_taken_in_and_its_form_is_gone(
     assert version == 1
     assert case.data["items"]["item1"]["crypto_hash"] == [{"alg": "sha256", "value": "ab" * 32}]
     assert case.data["locations"]["loc1"]["country"] == "BE"
+
+
+def test_a_form_sent_twice_is_one_case_and_another_persons_id_is_none(
+    signed_in: SignedIn, house: House
+) -> None:
+    form = re.search(
+        r'name="form_id" value="([^"]+)"',
+        signed_in("analyst-1").get("/desk/cases/new?kind=content_report").text,
+    )
+    assert form is not None
+    right = {
+        **TYPED,
+        "case.origin_channel": "public_report",
+        "items.item1.crypto_hash.0.value": "ab" * 32,
+        "assessment.narrative.0.type": "fact",
+        "form_id": form[1],
+        "do": "submit",
+    }
+    with ThreadPoolExecutor(4) as pool:
+        client = signed_in("analyst-1")
+        answers = list(
+            pool.map(lambda _: client.post("/desk/cases/new", data=right, follow_redirects=False), range(4))
+        )
+    assert [each.status_code for each in answers] == [303] * 4
+    (first,) = {each.headers["location"] for each in answers}
+    assert stored(house) == 1
+    other = signed_in("analyst-2").post("/desk/cases/new", data=right, follow_redirects=False)
+    assert other.status_code == 303
+    assert other.headers["location"] != first
+    assert stored(house) == 2
 
 
 @pytest.mark.parametrize("kind", ["content_report", "grooming_or_extortion"])

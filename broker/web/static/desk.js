@@ -28,7 +28,7 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (document.documentElement.dataset.keys === "off" || typing(event.target) || one("dialog[open]")) return;
+    if (document.documentElement.dataset.keys === "off" || typing(event.target) || one("dialog[open], form[inert]")) return;
     if (event.key === "j") walk(1);
     else if (event.key === "k") walk(-1);
     else if (event.key === "?") help();
@@ -68,6 +68,24 @@
       delete form.dataset.answered;
     }
   });
+
+  // While a form is made anew (a row more, a row less) nothing can be typed into the old one: it would be gone
+  // with it. Nor may keeping it, begun meanwhile, take the place of what was asked.
+  document.addEventListener("htmx:config:request", (event) => {
+    const button = event.detail.ctx.sourceElement, form = button.closest("form");
+    if (form && form.inert) event.preventDefault();
+    else if (button.matches("[data-anew]")) form.inert = true;
+  });
+  document.addEventListener("htmx:finally:request", (event) => {
+    const form = event.detail.ctx.sourceElement.closest("form");
+    if (form && event.detail.ctx.sourceElement.matches("[data-anew]")) form.inert = false;
+  });
+  const answers = (hidden) => (event) => {
+    const form = event.detail.ctx.sourceElement.closest("form"), away = form && form.querySelector("[data-away]");
+    if (away) away.hidden = hidden;
+  };
+  document.addEventListener("htmx:error", answers(false));
+  document.addEventListener("htmx:after:request", answers(true));
 
   // Passkeys (WebAuthn): options come with the form, what the authenticator says goes back in it.
   const raw = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));

@@ -141,22 +141,24 @@ def serving(
     `dated=False` leaves the header `Date` out: uvicorn knows only the real time, and a client would
     follow it away from a house whose clock the test moves. `port` serves again where it was served before.
     """
-    port = port or free_port()
-    url = f"http://127.0.0.1:{port}"
+    listener = socket.create_server(("127.0.0.1", port))  # here, so that nobody takes the port in between
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     desk = replace(house.desk, settings=house.desk.settings.model_copy(update={"issuer": url}))
     app = create_app(desk, Worker(desk) if worker else None)
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none", date_header=dated)
+        uvicorn.Config(app, log_level="error", ws="none", date_header=dated)
     )
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server ended while it started"
         time.sleep(0.02)
     try:
         yield url, replace(house, desk=desk)
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
+        assert not thread.is_alive(), "the server does not stop"
 
 
 def trust(house: House, folder: Path) -> Path:

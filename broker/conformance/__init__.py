@@ -272,9 +272,9 @@ def hostile() -> dict[str, bytes]:
 def _check_ingest(adapter: Ingests) -> Iterator[Finding]:
     for name, content in hostile().items():
         where = {"input": name}
-        begin = time.perf_counter()
+        begin = time.thread_time()  # its own work: that the machine is busy is not its fault
         yield from _refusal(partial(adapter.ingest, content, options={}), where)
-        if time.perf_counter() - begin > MAX_SECONDS:
+        if time.thread_time() - begin > MAX_SECONDS:
             yield Finding("conformance-slow-refusal", "block", params=where)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from broker.auth import Actor
 from broker.core import canonical
@@ -38,6 +38,8 @@ def claim(
     mind, is refused: a verdict is insert-only.
     """
     actor.needs("analyst")
+    # One verdict on a case at a time: two first ones would make the claim twice, each with one verdict.
+    session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"verdict|{case_id}", 9)))).one()
     case, version = casefile.read_version(desk, session, case_id)
     subjects = _subjects(case, kind, about)
     row = session.exec(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlmodel import func, select
+
 from broker.auth import Actor
 from broker.core import case as core_case
 from broker.core.case import Case
@@ -111,6 +113,18 @@ def dry_run(desk: Desk, session: UnitSession, actor: Actor, export: Export) -> T
     if not issues and drafts:
         issues += _store_one(desk, session, actor, drafts[0], export)
     return Trial(tuple(cases), tuple(issues))
+
+
+def take_kept(desk: Desk, session: UnitSession, actor: Actor, export: Export, form: UUID) -> list[UUID]:
+    """Take in an export that was put away, once: of two that ask at once the second finds it gone.
+
+    Raises `NotFound`, and `Refused` as `take_in`.
+    """
+    session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"import|{form}", 11)))).one()
+    formdraft.load(desk, session, actor, form)
+    taken = take_in(desk, session, actor, export)
+    formdraft.discard(session, actor, form)
+    return taken
 
 
 def take_in(desk: Desk, session: UnitSession, actor: Actor, export: Export) -> list[UUID]:

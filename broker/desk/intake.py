@@ -26,12 +26,18 @@ def take_in(
     """
     case = core_case.from_bytes(raw)
     if form is not None:
-        session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"form|{form}", 8)))).one()
-        taken = session.get(tables.CaseFile, form)
-        if taken is not None and taken.created_by == actor.id:
+        if taken_before(session, actor, form):
             return form, case
-        form = form if taken is None else None  # another person's: an id is nobody's to choose
+        if session.get(tables.CaseFile, form) is not None:
+            form = None  # another person's: an id is nobody's to choose
     return _store(desk, session, actor, case, form), case
+
+
+def taken_before(session: Session, actor: Actor, form: UUID) -> bool:
+    """Whether this person's form is a case already. Who asks at the same time waits for the answer."""
+    session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"form|{form}", 8)))).one()
+    taken = session.get(tables.CaseFile, form)
+    return taken is not None and taken.created_by == actor.id
 
 
 def take_in_draft(

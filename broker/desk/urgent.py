@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from broker.auth import Actor
 from broker.desk import confirm, draft, release
 from broker.desk.context import Desk
-from broker.desk.draft import Drafted, Request
+from broker.desk.draft import Request
 from broker.errors import NotFound
 from broker.store import tables
 
@@ -93,11 +93,17 @@ def urgency(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> Urgenc
     )
 
 
-def send(desk: Desk, session: Session, actor: Actor, case_id: UUID, order: Order) -> Drafted:
-    """Draft and approve in one act, by one person; the signer releases it at once.
+def send(desk: Desk, session: Session, actor: Actor, case_id: UUID, order: Order) -> str:
+    """Draft and approve in one act, by one person; the signer releases it at once. Returns the reference.
 
-    Raises what drafting raises: nothing is stored then.
+    What is on its way to this desk is not sent a second time: the other draft could never be released, and
+    the newest would say that nothing left. Raises what drafting raises: nothing is stored then.
     """
+    actor.needs("analyst")
+    session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"urgent|{case_id}", 10)))).one()
+    sent = _sent(desk, session, case_id)
+    if sent is not None and not sent.closed and sent.addressee == order.addressee:
+        return sent.reference
     with session.begin_nested():
         made = draft.draft(
             desk,
@@ -106,7 +112,7 @@ def send(desk: Desk, session: Session, actor: Actor, case_id: UUID, order: Order
             Request(case_id, order.addressee, urgent_reason=order.reason, clear=order.clear),
         )
         release.approve(desk, session, actor, [release.Choice(made.release, made.digest)])
-    return made
+    return made.reference
 
 
 def police(desk: Desk, session: Session) -> tuple[tables.Partner, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from broker.desk import caselist, formdraft, importing
+from broker.desk import caselist, importing
 from broker.desk.importing import Export, Trial
 from broker.errors import NotFound, Refused
 from broker.spi import Issue
@@ -91,12 +91,11 @@ def _too_large(visit: Visit) -> Issue:
 def _take_in(visit: Visit, export: Export, form_id: UUID) -> Answer:
     first, nested = visit.desk.now(), visit.session.begin_nested()
     try:
-        taken = importing.take_in(visit.desk, visit.session, visit.actor, export)
+        taken = importing.take_kept(visit.desk, visit.session, visit.actor, export, form_id)
         nested.commit()
     except Refused as refused:
         nested.rollback()
         return _form(visit, export, form_id, Trial((), refused.issues or _of(refused)))
-    formdraft.discard(visit.session, visit.actor, form_id)
     said = visit.words.many("%(n)s case is taken in.", "%(n)s cases are taken in.", len(taken))
     last = visit.desk.now()
     return Go(f"/desk/import/done/{int(first.timestamp())}/{int(last.timestamp())}", said=said)

@@ -122,6 +122,9 @@ def _sent(visit: Visit, work: Work) -> Answer:
 
 
 def _keep(visit: Visit, work: Work) -> Work:
+    """What comes late, after the form was taken in, is not kept: it would look unfinished for a week."""
+    if work.form_id is not None and intake.taken_before(visit.session, visit.actor, work.form_id):
+        return work
     held = {
         "typed": work.typed,
         "case": str(work.case_id) if work.case_id else "",

@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
+import psycopg
 from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -42,6 +44,14 @@ STATUS: tuple[tuple[type[BrokerError], int], ...] = (
     (Forbidden, 403),
     (Conflict, 409),
 )
+
+
+AT_ONCE = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+"""What the database says to one of two that do the same at the same moment; nothing of it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class Site:
                 guard.same_site(request)
                 if request.method == "POST":
                     asked = replace(asked, form=await forms.read(request))
-                return await run_in_threadpool(self._serve, asked)
+                return await run_in_threadpool(self._served, asked)
             except BrokerError as error:
                 return await run_in_threadpool(self._failed, asked, error)
 
@@ -117,6 +127,18 @@ class Site:
             partial="hx-request" in request.headers,
             trace=trace_id(request.scope),
         )
+
+    def _served(self, asked: Asked) -> Response:
+        """Who came second is served once more, and then sees what the first did and is told in its words."""
+        try:
+            return self._serve(asked)
+        except DBAPIError as error:
+            if not isinstance(error.orig, AT_ONCE):
+                raise
+        try:
+            return self._serve(asked)
+        except IntegrityError:
+            raise Conflict("database-rule", "the database does not allow it; nothing was stored") from None
 
     def _serve(self, asked: Asked) -> Response:
         with unit_of_work(self.desk.db) as session:
@@ -182,7 +204,8 @@ class Site:
         with unit_of_work(self.desk.db) as session:
             visit = self._visit(asked, session, self._visitor(asked, session))
             values = {"error": error, "issues": getattr(error, "issues", ()), "status": status}
-            body = self._shown(asked, visit, Show("error.html", values))
+            template = "failed_part.html" if asked.partial else "error.html"
+            body = self._shown(asked, visit, Show(template, values))
         return self._html(body, status)
 
     def _shown(self, asked: Asked, visit: Visit, answer: Show) -> bytes:

@@ -42,7 +42,7 @@ def _send(visit: Visit, found: Urgency) -> Answer:
         raise Refused("urgent-reason", "say why it cannot wait for a second person", (issue,))
     order = Order(form.get("desk") or (found.desks[0].id if found.desks else ""), reason)
     try:
-        made = urgent.send(visit.desk, visit.session, visit.actor, found.case_id, order)
+        reference = urgent.send(visit.desk, visit.session, visit.actor, found.case_id, order)
     except Refused as refused:
         if {issue.rule for issue in refused.issues} != {"text-leak"}:
             raise
@@ -51,8 +51,8 @@ def _send(visit: Visit, found: Urgency) -> Answer:
         if form.get("masked") != "yes":
             return _shown(visit, found, refused, seen)
         order = replace(order, clear=clear)
-        made = urgent.send(visit.desk, visit.session, visit.actor, found.case_id, order)
-    said = visit.words("%(reference)s is on its way. Now ring the desk.", reference=made.reference)
+        reference = urgent.send(visit.desk, visit.session, visit.actor, found.case_id, order)
+    said = visit.words("%(reference)s is on its way. Now ring the desk.", reference=reference)
     return Go(f"/desk/urgent/{found.case_id}?reason={reason}", said=said)
 
 

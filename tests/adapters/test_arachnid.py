@@ -75,10 +75,10 @@ def codes(draft):
 
 def refusal(content, **options):
     """The refusal of raw bytes: (field, rule), in bounded time and without an echo."""
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with pytest.raises(Refused) as caught:
         adapter.ingest(content, options=options)
-    assert time.perf_counter() - begin < 1
+    assert time.thread_time() - begin < 1
     [issue] = caught.value.issues
     assert caught.value.__cause__ is None
     assert "canary" not in f"{caught.value} {caught.value.hint} {issue.detail}"

@@ -75,7 +75,8 @@ class Hands:
         """Ask for one more entry of a group of the form."""
         self.tab_to(f'button[name="do"][value="add:{group}"]')
         self.press("Enter")
-        self.on.page.wait_for_selector(f'[name^="{group}.0."]')
+        form = "#report[data-htmx-powered]" if self.script else "#report"  # the new one has its script, too
+        self.on.page.wait_for_selector(f'{form} [name^="{group}.0."]')
 
     def tick(self, wanted: str) -> None:
         """Tick a box, or take one choice of several: arrows walk from the one that Tab reaches."""

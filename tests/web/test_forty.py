@@ -62,8 +62,8 @@ def imported(hands: Hands, export: Path) -> None:
     """Choose what it is, choose the file, try it, take all in."""
     page = hands.on.goto("/desk/import")
     hands.go('a[href$="adapter=canonical"]')
-    hands.tab_to("#file")
     with page.expect_file_chooser() as chooser:
+        hands.tab_to("#file")  # in here: the browser has to have heard of it before the key opens the window
         hands.press("Enter")
     hands.presses += len(export.name) + 1  # what a person types in the window of the system, and Enter
     chooser.value.set_files(export)

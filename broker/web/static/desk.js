@@ -28,6 +28,7 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.repeat && event.key !== "j" && event.key !== "k") return; // a key held down says yes once, not to every page
     if (document.documentElement.dataset.keys === "off" || typing(event.target) || one("dialog[open], form[inert]")) return;
     if (event.key === "j") walk(1);
     else if (event.key === "k") walk(-1);
@@ -51,13 +52,30 @@
     if (close) { one("#" + close.dataset.close).hidden = true; sessionStorage.setItem("since", Date.now()); }
   });
 
-  // A form that is sent while the server is away would be gone with the page: first hear whether it answers.
+  // What is asked of a form while it stands there (it is kept, a row more, a row less) and has no answer yet.
+  // One at a time (hx-sync), so that none overtakes another.
+  const asked = new Map();
+  const quiet = async (form) => { while (asked.has(form)) await asked.get(form).over; };
+  document.addEventListener("htmx:before:request", (event) => {
+    const waits = {};
+    waits.over = new Promise((done) => { waits.done = done; });
+    asked.set(event.detail.ctx.request.form, waits);
+  });
+  document.addEventListener("htmx:finally:request", (event) => {
+    const form = event.detail.ctx.request.form, waits = asked.get(form);
+    asked.delete(form);
+    if (waits) waits.done();
+  });
+
+  // A form that is sent while the server is away would be gone with the page: first hear whether it answers. And
+  // nothing kept may arrive after it: it would be among the unfinished forms once it is taken in.
   document.addEventListener("submit", async (event) => {
     const form = event.target, away = form.querySelector("[data-away]");
     if (!away || form.dataset.answered) return;
     event.preventDefault();
     try {
       await fetch(one("link[rel=stylesheet]").href, { method: "HEAD", cache: "no-store" });
+      await quiet(form);
       form.dataset.answered = "yes";
       away.hidden = true;
       form.requestSubmit(event.submitter);
@@ -69,16 +87,30 @@
     }
   });
 
+  // What comes back moves the page: it waits until the pointer is let go, or what was pressed would not be clicked.
+  let held = Promise.resolve();
+  document.addEventListener("pointerdown", () => {
+    held = new Promise((free) => ["pointerup", "pointercancel"].forEach((end) => document.addEventListener(end, () => setTimeout(free), { once: true })));
+  }, true);
+
   // While a form is made anew (a row more, a row less) nothing can be typed into the old one: it would be gone
   // with it. Nor may keeping it, begun meanwhile, take the place of what was asked.
   document.addEventListener("htmx:config:request", (event) => {
-    const button = event.detail.ctx.sourceElement, form = button.closest("form");
-    if (form && form.inert) event.preventDefault();
-    else if (button.matches("[data-anew]")) form.inert = true;
+    const ctx = event.detail.ctx, button = ctx.sourceElement, form = button.closest("form");
+    if (leaving || (form && form.inert)) { event.preventDefault(); return; }
+    if (button.matches("[data-anew]")) form.inert = true;
+    ctx.fetch = async (...what) => {
+      const answer = await fetch(...what);
+      await answer.clone().text();
+      await held;
+      return answer;
+    };
   });
   document.addEventListener("htmx:finally:request", (event) => {
-    const form = event.detail.ctx.sourceElement.closest("form");
-    if (form && event.detail.ctx.sourceElement.matches("[data-anew]")) form.inert = false;
+    const button = event.detail.ctx.sourceElement;
+    if (!button.matches("[data-anew]")) return; // or it was made anew, and this is the new form
+    button.form.inert = false;
+    button.focus();
   });
   const answers = (hidden) => (event) => {
     const form = event.detail.ctx.sourceElement.closest("form"), away = form && form.querySelector("[data-away]");
@@ -106,6 +138,8 @@
     const form = event.target;
     if (!form.dataset.passkey || form.elements.passkey.value) return;
     event.preventDefault();
+    if (form.dataset.asking) return; // it is at the key already
+    form.dataset.asking = "yes";
     const options = bytes(JSON.parse(form.dataset.options));
     try {
       const found = form.dataset.passkey === "create"
@@ -116,9 +150,24 @@
     } catch {
       const words = form.querySelector("[data-failed]");
       if (words) words.hidden = false;
+    } finally {
+      delete form.dataset.asking;
     }
   });
   if (!window.PublicKeyCredential) document.querySelectorAll("[data-passkey]").forEach((form) => { form.hidden = true; });
+
+  // A page that was sent is not sent a second time: of a double click the second answer would be shown, which is
+  // about the first. The last to hear of it, so that what another one stopped is not taken for sent. A file leaves
+  // the page as it is; who stopped the browser can send again after a while.
+  let leaving = false;
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || form.target || form.matches("[data-file]")) return;
+    if (leaving) { event.preventDefault(); return; }
+    leaving = true;
+    setTimeout(() => { leaving = false; }, 10000);
+  });
+  window.addEventListener("pageshow", () => { leaving = false; });
 
   // A break, as often as the person chose; 0 is never. Nothing moves, nothing sounds.
   const minutes = Number(document.body.dataset.pause);

@@ -1,4 +1,4 @@
-"""What every answer has in common: trace id, `no-store`, and errors as problem documents."""
+"""What every request and answer has in common: a bounded body, trace id, `no-store`, problem documents."""
 
 from __future__ import annotations
 
@@ -70,6 +70,31 @@ FOR_EVER = b"public, max-age=31536000, immutable"
 """Said only by files whose digest stands in their address; everything else is `no-store`."""
 
 
+LIMITS = (("/desk/", 32 * 1024 * 1024), ("/inbox/", 32 * 1024 * 1024), ("/v1/cases", 2 * 1024 * 1024))
+"""Octets that a body may have, by where it is sent; anywhere else `LIMIT`."""
+LIMIT = 64 * 1024
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """`receive`, which refuses to take in more than a body may have.
+
+    A route's body is read before anybody asks who sent it, and a length that is announced need not be
+    the true one: only counting holds.
+    """
+    most = next((octets for start, octets in LIMITS if scope["path"].startswith(start)), LIMIT)
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise HTTPException(413)
+        return message
+
+    return bounded
+
+
 class Envelope:
     """Puts trace id and `no-store` on every answer and turns what nobody expected into a bare 500.
 
@@ -102,7 +127,7 @@ class Envelope:
             await send(message)
 
         try:
-            await self.app(scope, receive, dressed)
+            await self.app(scope, _bounded(scope, receive), dressed)
         except Exception as error:
             kind, at = type(error).__qualname__, _where(error)
             log.error("unhandled", trace=trace.decode(), error=kind, at=at)

@@ -22,8 +22,11 @@ from broker.errors import BrokerError
 from broker.observe import log
 
 
-def install(app: FastAPI) -> None:
-    """Adds the handlers and, outermost so far, the middleware. Call it after other middleware."""
+def install(app: FastAPI, *, secure: bool = False) -> None:
+    """Adds the handlers and, outermost so far, the middleware. Call it after other middleware.
+
+    `secure`: browsers come by TLS, and are told never to come otherwise.
+    """
 
     async def on_broker_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, BrokerError)  # noqa: S101 - registered for this class only
@@ -40,7 +43,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BrokerError, on_broker_error)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, secure=secure)
 
 
 def _declared_names(app: FastAPI) -> frozenset[str]:
@@ -102,8 +105,11 @@ class Envelope:
     whatever values it holds, to the server's log.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, secure: bool = False) -> None:
         self.app = app
+        self._always = [(b"x-content-type-options", b"nosniff")]
+        if secure:
+            self._always.append((b"strict-transport-security", b"max-age=31536000"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -121,7 +127,7 @@ class Envelope:
                     given.append((b"cache-control", b"no-store"))
                 message["headers"] = [
                     *given,
-                    (b"x-content-type-options", b"nosniff"),
+                    *self._always,
                     (TRACE_HEADER.lower().encode(), trace),
                 ]
             await send(message)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
+from sqlalchemy.exc import IntegrityError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -42,6 +43,7 @@ STATUS: tuple[tuple[type[BrokerError], int], ...] = (
     (Forbidden, 403),
     (Conflict, 409),
 )
+_BY_A_GUARD = Conflict("database-rule", "the database does not allow it; nothing was stored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Site:
                 return await run_in_threadpool(self._serve, asked)
             except BrokerError as error:
                 return await run_in_threadpool(self._failed, asked, error)
+            except IntegrityError:  # of two at once the second: no check before it could see the first
+                return await run_in_threadpool(self._failed, asked, _BY_A_GUARD)
 
         return endpoint
 

@@ -51,9 +51,9 @@ class Directory:
         del client_id
         return None
 
-    async def is_active(self, partner_id: str) -> bool:
+    async def is_active(self, partner_id: str, kid: str, jkt: str) -> bool:
         """Always."""
-        del partner_id
+        del partner_id, kid, jkt
         return True
 
 
@@ -83,7 +83,7 @@ def auth(options: Options) -> Result:
     jwk = jwk_from_public_key(client.public_key())
     record = ClientRecord("client", "pt_a", "active", (), frozenset({"referrals:pull"}))
     now = datetime.now(UTC)
-    token = TokenIssuer(URL, key).issue(record, record.scopes, thumbprint(jwk), now, "t1")
+    token = TokenIssuer(URL, key).issue(record, "auth", record.scopes, thumbprint(jwk), now, "t1")
     tokens = TokenVerifier(URL, KeySet([PinnedKey("token-1", ALG, typs, server.public_key())]))
     proofs = ProofVerifier(URL, Replay())
     prover = SigningKey.load("dpop", frozenset({"dpop+jwt"}), client)

@@ -68,7 +68,7 @@ def create_app(desk: Desk, worker: Worker | None = None, *, pages: bool = True) 
     if pages:
         mount.install(app, desk)
     openapi.describe(app, desk.settings.issuer)
-    envelope.install(app)
+    envelope.install(app, secure=desk.settings.issuer.startswith("https://"))
     return app
 
 

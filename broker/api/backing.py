@@ -35,10 +35,10 @@ class PgDirectory:
             scopes=SUBMIT_SCOPES if found.recipient_class == OWN_TOOL else PULL_SCOPES,
         )
 
-    async def is_active(self, partner_id: str) -> bool:
+    async def is_active(self, partner_id: str, kid: str, jkt: str) -> bool:
         """See `Directory.is_active`. Raises `TooMany` (429) beyond the limit of a minute."""
         now = self._clock()
-        active, requests = await access.active(self._pool, partner_id, now)
+        active, requests = await access.active(self._pool, partner_id, kid, jkt, now)
         if requests > self._per_minute:
             raise TooMany("the number of requests in this minute is used up", 60 - now.second)
         return active

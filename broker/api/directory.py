@@ -43,8 +43,11 @@ class Directory(Protocol):
     async def client(self, client_id: str) -> ClientRecord | None:
         """The client of that id, suspended or not; None when there is none."""
 
-    async def is_active(self, partner_id: str) -> bool:
-        """Whether the partner may call now. Asked on each request, so suspension acts at once."""
+    async def is_active(self, partner_id: str, kid: str, jkt: str) -> bool:
+        """Whether the partner may call now, by a token that the key `kid` got and the key `jkt` proves.
+
+        Asked on each request, so that a suspension and the revocation of either key act at once.
+        """
 
 
 class ReplayStore(Protocol):

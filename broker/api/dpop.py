@@ -81,7 +81,7 @@ class ProofVerifier:
     """Verifies proofs against URLs built from the configured public base URL, never from `Host`."""
 
     def __init__(self, public_url: str, replay: ReplayStore, nonces: Nonces | None = None) -> None:
-        self._base = public_url
+        self._base = (normal_url(public_url) or "").rstrip("/")
         self._replay = replay
         self._nonces = nonces
         self._keys: dict[str, _Key] = {}
@@ -103,7 +103,7 @@ class ProofVerifier:
         `path` is the raw, percent-encoded path of the request.
         """
         key, claims = self._signed(proof)
-        self._check_request(claims, method, path)
+        target = self._check_request(claims, method, path)
         issued = self._check_time(claims, now)
         if jkt is not None and not hmac.compare_digest(jkt, key.jkt):
             _refuse("the proof is signed with another key than the one the token is bound to")
@@ -111,7 +111,8 @@ class ProofVerifier:
             _refuse("the claim ath is not the hash of the access token")
         self._check_nonce(claims, now)
         jti = claims["jti"]
-        once = sha256(f"{key.jkt}\0{jti}\0{path}".encode()).digest()
+        # By the address itself, not by how this request wrote it: `%72` for `r` would make it new.
+        once = sha256(f"{key.jkt}\0{jti}\0{target}".encode()).digest()
         expires = datetime.fromtimestamp(issued + SKEW + 1, UTC)
         if not await self._replay.remember("dpop", once, expires):
             _refuse("the proof was used before: its jti is not new")
@@ -145,12 +146,15 @@ class ProofVerifier:
                 del self._keys[next(iter(self._keys))]
             self._keys[header] = key
 
-    def _check_request(self, claims: Mapping[str, Json], method: str, path: str) -> None:
+    def _check_request(self, claims: Mapping[str, Json], method: str, path: str) -> str:
+        """The normal form of the address that was asked for; the proof is for it."""
         if claims.get("htm") != method:
             _refuse("the claim htm is not the method of this request")
-        htu, expected = claims.get("htu"), self._base + path
-        if type(htu) is not str or (htu != expected and normal_url(htu) != normal_url(expected)):
+        htu, asked = claims.get("htu"), self._base + path
+        expected = normal_url(asked) if "%" in asked else asked
+        if type(htu) is not str or expected is None or (htu != expected and normal_url(htu) != expected):
             _refuse("the claim htu is not the public address of this route")
+        return expected
 
     @staticmethod
     def _check_time(claims: Mapping[str, Json], now: datetime) -> int:

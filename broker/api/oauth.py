@@ -101,10 +101,10 @@ class PartnerAuth:
             if "grant_type" not in form:
                 _refuse("invalid_request", "the parameter grant_type is missing")
             _refuse("unsupported_grant_type", "the only grant_type is client_credentials")
-        client = await self._authenticate(request, form, now)
+        client, kid = await self._authenticate(request, form, now)
         scopes = _granted(form.get("scope"), client)
         jkt = await self._prove(request, now)
-        token = self._issuer.issue(client, scopes, jkt, now, str(uuid.uuid4()))
+        token = self._issuer.issue(client, kid, scopes, jkt, now, str(uuid.uuid4()))
         return {
             "access_token": token,
             "token_type": "DPoP",
@@ -112,7 +112,9 @@ class PartnerAuth:
             "scope": " ".join(sorted(scopes)),
         }
 
-    async def _authenticate(self, request: Request, form: Mapping[str, str], now: datetime) -> ClientRecord:
+    async def _authenticate(
+        self, request: Request, form: Mapping[str, str], now: datetime
+    ) -> tuple[ClientRecord, str]:
         if "authorization" in request.headers or "client_secret" in form:
             _refuse("invalid_request", "private_key_jwt is the only client authentication")
         if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
@@ -150,8 +152,9 @@ class PartnerAuth:
         if len(proofs) != 1:
             self._challenge(now, "invalid_dpop_proof", "exactly one DPoP header is required")
         claims = await self._bound(request, token, proofs[0], now)
-        if not await self._directory.is_active(claims.partner_id):
-            self._challenge(now, "invalid_token", "access of this partner is suspended")
+        if not await self._directory.is_active(claims.partner_id, claims.kid, claims.jkt):
+            message = "this partner is suspended, or a key behind this token was revoked"
+            self._challenge(now, "invalid_token", message)
         if scope not in claims.scopes:
             raise ScopeMissing(scope, self._challenge_text("insufficient_scope", scope=scope))
         return Caller(claims.partner_id, claims.client_id, claims.scopes, claims.jkt, claims.token_hash)

@@ -29,13 +29,22 @@ select p.id, p.recipient_class, p.status, k.kid, k.jwk, k.not_before, k.not_afte
 from partner p left join partner_key k on k.partner_id = p.id and k.use = 'auth'
 where p.client_id = %s
 """
-# One statement: the state, and a count that every process shares.
+# One statement: the state, and a count that every process shares. The key that got the token has its kid
+# in it, the key that proves it its thumbprint (RFC 7638).
 _ACTIVE = """
 with hit as (
     insert into rate_window (partner_id, minute, n) values (%(partner)s, %(minute)s, 1)
     on conflict (partner_id, minute) do update set n = rate_window.n + 1 returning n
 )
-select p.status = 'active', hit.n from partner p, hit where p.id = %(partner)s
+select p.status = 'active' and not exists (
+        select 1 from partner_key k
+        where k.partner_id = %(partner)s and k.revoked_at is not null and (
+            k.use = 'auth' and k.kid = %(kid)s
+            or k.use = 'dpop' and %(jkt)s = translate(rtrim(encode(sha256(convert_to(format(
+                '{"crv":"P-256","kty":"EC","x":"%%s","y":"%%s"}', k.jwk->>'x', k.jwk->>'y'
+            ), 'UTF8')), 'base64'), '='), '+/', '-_'))),
+    hit.n
+from partner p, hit where p.id = %(partner)s
 """
 _RECENT = """
 select count(*) from (
@@ -67,11 +76,12 @@ async def client(pool: Pool, client_id: str) -> Client | None:
     return Client(rows[0][0], rows[0][1], rows[0][2], keys)
 
 
-async def active(pool: Pool, partner: str, now: datetime) -> tuple[bool, int]:
-    """(may call now, requests in this minute). Counts this request."""
+async def active(pool: Pool, partner: str, kid: str, jkt: str, now: datetime) -> tuple[bool, int]:
+    """(may call now with these keys, requests in this minute). Counts this request."""
     minute = now.replace(second=0, microsecond=0)
+    values = {"partner": partner, "kid": kid, "jkt": jkt, "minute": minute}
     async with pool.connection() as conn:
-        row = await (await conn.execute(_ACTIVE, {"partner": partner, "minute": minute})).fetchone()
+        row = await (await conn.execute(_ACTIVE, values)).fetchone()
     return (False, 0) if row is None else (bool(row[0]), int(row[1]))
 
 

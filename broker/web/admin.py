@@ -153,6 +153,9 @@ def _leader(visit: Visit) -> bool:
 def _day(text: str) -> datetime:
     """The end of a day as a browser's date field sends it, in UTC."""
     try:
-        return datetime.combine(datetime.fromisoformat(text).date(), time(23, 59, 59), UTC)
+        found = datetime.combine(datetime.fromisoformat(text).date(), time(23, 59, 59), UTC)
     except ValueError:
-        raise Refused("date", "give a date, such as 2027-12-31") from None
+        found = None
+    if found is None or not 1 < found.year < 9999:  # it is shown in local time, where the year may be over
+        raise Refused("date", "give a date, such as 2027-12-31")
+    return found

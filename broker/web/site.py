@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
+from sqlalchemy.exc import IntegrityError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -42,6 +43,7 @@ STATUS: tuple[tuple[type[BrokerError], int], ...] = (
     (Forbidden, 403),
     (Conflict, 409),
 )
+_BY_A_GUARD = Conflict("database-rule", "the database does not allow it; nothing was stored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Site:
                 return await run_in_threadpool(self._serve, asked)
             except BrokerError as error:
                 return await run_in_threadpool(self._failed, asked, error)
+            except IntegrityError:  # of two at once the second: no check before it could see the first
+                return await run_in_threadpool(self._failed, asked, _BY_A_GUARD)
 
         return endpoint
 
@@ -103,14 +107,16 @@ class Site:
         nobody = Page("", (), self.house, frozenset(), True, _nothing, "")
         code = getattr(error, "status_code", 404)
         found = NotFound("page") if code == 404 else Refused("method", "this page takes no such request")
+        if code == 413:
+            found = forms.too_large()
         return await run_in_threadpool(self._failed, self._asked(request, nobody, Form()), found)
 
     def _asked(self, request: Request, page: Page, form: Form) -> Asked:
         return Asked(
             page=page,
-            params={k: str(v) for k, v in request.path_params.items()},
+            params={k: forms.text(str(v)) for k, v in request.path_params.items()},
             path=self.base + request.url.path.removeprefix(self.base),
-            query=Form(tuple(request.query_params.multi_items())),
+            query=Form(tuple((k, forms.text(v)) for k, v in request.query_params.multi_items())),
             form=form,
             cookies=request.cookies,
             accept_language=request.headers.get("accept-language", ""),
@@ -267,7 +273,7 @@ def kept_fields(pairs: str) -> list[tuple[str, str]]:
     """Fields of a form that waited for a sign-in. Anything else than pairs of text is nothing."""
     try:
         found = json.loads(pairs)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not isinstance(found, list):
         return []

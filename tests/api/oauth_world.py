@@ -48,12 +48,13 @@ class MemoryDirectory:
     def __init__(self) -> None:
         self.clients: dict[str, ClientRecord] = {}
         self.suspended: set[str] = set()
+        self.revoked: set[str] = set()
 
     async def client(self, client_id: str) -> ClientRecord | None:
         return self.clients.get(client_id)
 
-    async def is_active(self, partner_id: str) -> bool:
-        return partner_id not in self.suspended
+    async def is_active(self, partner_id: str, kid: str, jkt: str) -> bool:
+        return partner_id not in self.suspended and not self.revoked & {kid, jkt}
 
 
 class MemoryReplay:

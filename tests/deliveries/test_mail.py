@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import suppress
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -18,6 +19,7 @@ from broker.demo.house import House
 from broker.desk import carry, deliver, proof, publish, register
 from broker.errors import Conflict, Refused
 from broker.jobs import settle
+from broker.spi_out import reports
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
@@ -115,6 +117,31 @@ def test_a_report_about_nothing_of_ours_is_refused(mailed: House, content: bytes
     for report in (content, stranger):
         with pytest.raises(Refused), unit_of_work(mailed.desk.db) as session:
             proof.report(mailed.desk, session, "secure_mail", report)
+
+
+DEEP = b"".join(b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(3000))
+
+
+@pytest.mark.parametrize(
+    ("hostile", "rule"),
+    [
+        (b"Content-Type: multipart/b" + b";" * 1_000_000, "field"),
+        (b"Content-Type: multipart/b;\r\n" + b" ;;;;;;;;;;;;;;;\r\n" * 60_000, "field"),
+        (b"Message-ID: " + b"(" * 3000, "action"),
+        (b"Message-ID: <" + b"<" * 3000, "action"),
+        (DEEP, "depth"),
+    ],
+    ids=["header", "folded header", "comments", "brackets", "parts within parts"],
+)
+def test_a_hostile_report_is_refused_and_nothing_else_breaks(hostile: bytes, rule: str) -> None:
+    """A long header would keep the library's parser for minutes, one of comments ends its stack."""
+    with pytest.raises(Refused) as refused:
+        reports.read(hostile)
+    assert refused.value.issues[0].rule == rule
+    good = bounce("12345678-1234-1234-1234-123456789012", "failed")
+    assert reports.read(good).kind == "failed"
+    with suppress(Refused):  # a hostile part beside good ones may be passed over
+        reports.read(good.replace(b"--b\r\nContent-Type: text/plain", b"--b\r\n" + hostile))
 
 
 def test_a_call_proves_it_and_a_call_takes_it_back(mailed: House) -> None:

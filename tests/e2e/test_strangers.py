@@ -310,3 +310,24 @@ def _later(clock: Any) -> Any:
         return await real(self, request, scope)
 
     return caller
+
+
+@pytest.mark.parametrize("use", ["auth", "dpop"])
+def test_a_revoked_key_ends_the_tokens_it_got_at_once(world: World, use: str) -> None:
+    """Stolen: the key that asks for tokens, or the one that proves them."""
+    token, prover = token_of(world, "police")
+    feed_route = next(route for route in world.routes if route.path == "/v1/referrals")
+    desk, partner = world.house.desk, world.house.partners["police"]
+
+    def asked() -> int:
+        return world.ask(feed_route, Fixed("DPoP", token, prover), ABSENT, uuid4()).status_code
+
+    def revoke(key: str) -> None:
+        with unit_of_work(desk.db) as session:
+            kid = world.keys["police"].get(key).kid
+            partners.revoke_key(desk, session, world.house.people["custodian"], partner, kid)
+
+    revoke("receipt")  # of no matter to a token
+    assert asked() == 200
+    revoke(use)
+    assert asked() == 401

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 
+from broker.app import create_app
+from broker.demo.house import House
 from broker.web.guard import CONTENT_POLICY
 from broker.web.locators import broken
 from tests.web.conftest import SignedIn
@@ -81,3 +85,14 @@ def test_unknown_pages_answer_in_words(signed_in: SignedIn) -> None:
 def test_no_locator_is_ever_live() -> None:
     assert broken("see https://a.example/b.html now") == "see hxxps://a[.]example/b[.]html now"
     assert broken("ftp://a.example") == "fxp://a[.]example"
+
+
+@pytest.mark.parametrize(("issuer", "said"), [("https://broker.example", "max-age="), ("", "")])
+def test_where_there_is_tls_browsers_are_told_never_to_come_without(
+    house: House, issuer: str, said: str
+) -> None:
+    settings = house.desk.settings.model_copy(update={"issuer": issuer or house.desk.settings.issuer})
+    client = TestClient(create_app(replace(house.desk, settings=settings)))
+    answer = client.get("/desk/sign-in", headers={"sec-fetch-site": "same-origin"})
+    assert answer.headers.get("strict-transport-security", "").startswith(said)
+    assert ("strict-transport-security" in answer.headers) is bool(said)

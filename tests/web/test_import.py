@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +48,15 @@ def form_of(page: str) -> str:
     found = re.search(r'name="form" value="([0-9a-f-]{36})"', page)
     assert found is not None
     return found[1]
+
+
+def test_an_export_never_rests_in_clear_in_the_temporary_folder(
+    signed_in: SignedIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none it could be put in."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not-there"))
+    page = tried(signed_in("analyst-1"), rows({}) + b"\r\n" * 1_500_000)
+    assert (page.status_code, "rows" in page.text) == (400, True)  # read, and found to be too long
 
 
 def test_every_ingest_adapter_can_be_chosen_with_its_options(signed_in: SignedIn, house: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from broker import auth
-from broker.auth import step_up
+from broker.auth import Actor, step_up
 from broker.auth.passkeys import Site
 from broker.core import canonical, package
 from broker.demo import cases as demo_cases
@@ -128,6 +129,30 @@ def test_nothing_is_approved_without_proof_for_exactly_this(
     settle(house.desk)
     shown = releaser.get(f"/desk/release/{first.release}").text
     assert "can be collected" in shown
+
+
+def test_of_two_approvals_at_once_the_second_gets_a_page_that_says_so(
+    house: House, signed_in: SignedIn, codes: pyotp.TOTP
+) -> None:
+    """Neither check could see the other: the key of the table decides."""
+    made = build.drafted(house, build.confirmed(house, lead()), "police")
+    releaser = signed_in("releaser")
+    with ThreadPoolExecutor(1) as threads, unit_of_work(house.desk.db) as first:
+        choice = release.Choice(made.release, made.digest)
+        another = Actor(house.people["officer"].id, frozenset({"releaser"}))
+        release.approve(house.desk, first, another, [choice])
+        form = {"act": "prove", "digest": made.digest, "code": code(codes)}
+        answer = threads.submit(releaser.post, f"/desk/release/{made.release}", data=form)
+        with house.desk.db.connect("app") as watch:
+            watch.autocommit = True
+            while not watch.execute(
+                "select 1 from pg_locks l join pg_database d on d.datname = current_database()"
+                " and d.oid = l.database or l.locktype = 'transactionid' where not l.granted"
+            ).fetchone():
+                assert not answer.done()
+    assert answer.result().status_code == 409
+    assert "nothing was stored" in answer.result().text
+    assert len(approvals(house)) == 1
 
 
 def test_a_passkey_signs_the_digest_and_the_evidence_verifies_later(

@@ -114,7 +114,8 @@ def retracted(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, mad
 
 
 def report(desk: Desk, session: Session, adapter_name: str, content: bytes) -> UUID:
-    """Take a machine's report (a bounce, a delay). It is kept; a failure ends the delivery visibly.
+    """Take a machine's report (a bounce, a delay). What machines say in it is kept, nothing that is attached
+    to it; a failure ends the delivery visibly.
 
     Raises `Refused` when it is about no delivery of ours.
     """
@@ -129,7 +130,8 @@ def report(desk: Desk, session: Session, adapter_name: str, content: bytes) -> U
     if delivery is None or delivery.adapter != adapter_name:
         raise Refused("report-unknown", "the report is about no delivery of ours")
     before = deliver.last(session, delivery.id)
-    answer = DeliveryReceipt(content, "message/rfc822", "")
+    told = read.kept or f"Action: {read.kind}\n".encode()
+    answer = DeliveryReceipt(told, "message/delivery-status", "")
     if read.kind == "failed" and before.state in ("awaiting", "overdue"):
         deliver.keep(desk, session, delivery, "failure", answer)
         deliver.step(desk, session, delivery, "failed", read.code, attempt=before.attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import re
@@ -108,6 +109,32 @@ def test_bounce_and_delay(mailed: House, sink: post.Sink, kind: str) -> None:
         carry.carry_due(mailed.desk)
         assert office.state(mailed, delivery) == ("awaiting", "handed-over")
         assert len(sink.taken) == 2
+
+
+def test_what_is_attached_to_a_report_is_not_kept(mailed: House) -> None:
+    """Anybody can write a report; the broker holds no picture, whoever sends it (architecture.md)."""
+    office.released(mailed)
+    carry.carry_due(mailed.desk)
+    delivery = office.only(mailed)
+    report = message_from_bytes(bounce(str(delivery), "failed"), policy=default)
+    picture = base64.b64encode(b"\x89PNG synthetic, no picture " * 99).decode()
+    status = report.get_payload()[1].get_payload()[1]
+    status["Diagnostic-Code"] = f"smtp; 550 5.1.1 unknown {picture}"
+    status["X-Attached"] = picture
+    report.make_mixed()
+    report.add_attachment(base64.b64decode(picture), maintype="image", subtype="png", filename="a.png")
+    with unit_of_work(mailed.desk.db) as session:
+        proof.report(mailed.desk, session, "secure_mail", report.as_bytes())
+    assert office.state(mailed, delivery) == ("failed", "bounce-5-1-1")
+    with unit_of_work(mailed.desk.db) as session:
+        failure = tables.DeliveryEvidence.proves == "failure"
+        kept = session.exec(select(tables.DeliveryEvidence).where(failure)).one()
+        told = deliver.open_evidence(mailed.desk, session, kept)
+    assert b"Diagnostic-Code: smtp; 550 5.1.1 unknown" in told
+    assert str(delivery).encode() in told
+    assert b"PNG" not in told
+    assert base64.b64encode(b"\x89PNG synthetic, no picture " * 20)[:400] not in told
+    assert b"X-Attached" not in told
 
 
 @pytest.mark.parametrize("content", [b"", b"Subject: hello\n\nno report", b"\xff" * 100])

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from broker.api.bodies import Answer, Read
@@ -20,8 +21,9 @@ from broker.api.oauth import AnswerCaller, Caller, PullCaller
 from broker.api.problems import TooMany
 from broker.core import canonical
 from broker.core.outcomes import NEEDS_GAPS, OUTCOMES
+from broker.desk import recheck
 from broker.desk.receive import ReceiptCheck, check_receipt
-from broker.errors import Conflict, Forbidden, Issue, Refused
+from broker.errors import Conflict, Forbidden, Issue, NotFound, Refused
 from broker.sealing import notes
 from broker.store import access, feed, follow_up
 from broker.store.ledger_append import Entry
@@ -210,6 +212,9 @@ async def _collect(request: Request, caller: Caller, release: str, part: str) ->
             "agreement-not-in-force",
             "the agreement behind this referral is suspended or over; receipts and answers stay open",
         )
+    provider = api.desk.pack.role(addressee_class) == "provider"  # nobody else pays for a thread
+    if provider and await run_in_threadpool(recheck.kept_from, api.desk, addressee_class, release):
+        raise NotFound("referral")  # any other word would tell the host of a police hold
     wanted = request.headers.get("if-none-match")
     if wanted is not None:
         known = await feed.sealed(api.feed, caller.partner_id, release, part)

@@ -12,9 +12,16 @@ from broker.spi import Issue, Refused, Report
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_PARTS = 50
-MAX_FIELD = 4096
+MAX_LINE = 4096
 """Octets of a line and what continues it. The parser's time grows with the square of a header field."""
+MAX_FIELD = 300
+MAX_KEPT = 16 * 1024
 _KEY = re.compile(r"\b([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_FIELDS = (
+    "Reporting-MTA", "Original-Envelope-Id", "Arrival-Date", "Received-From-MTA",
+    "Original-Recipient", "Final-Recipient", "Action", "Status", "Remote-MTA", "Diagnostic-Code",
+    "Last-Attempt-Date", "Final-Log-ID", "Will-Retry-Until",
+)  # fmt: skip
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 
@@ -22,7 +29,7 @@ def read(content: bytes) -> Report:
     """Raises `Refused` when it is no report, is about nothing of ours, or reports success (no proof)."""
     if len(content) > MAX_BYTES:
         raise _refused("size", "is too large")
-    _check_fields(content)
+    _check_lines(content)
     try:  # in the old, plain way: the parser of structured headers fails on hostile ones
         parts: list[Message] = list(islice(message_from_bytes(content).walk(), MAX_PARTS))
     except RecursionError:
@@ -32,15 +39,25 @@ def read(content: bytes) -> Report:
     if not actions & {"failed", "delayed"}:
         raise _refused("action", "reports neither a failure nor a delay")
     kind: Literal["failed", "delayed"] = "failed" if "failed" in actions else "delayed"
-    return Report(_key(parts, fields), kind, _code(fields, kind))
+    return Report(_key(parts, fields), kind, _code(fields, kind), _kept(fields))
 
 
-def _check_fields(content: bytes) -> None:
+def _kept(fields: list[Message]) -> bytes:
+    """The fields of RFC 3464 alone, each on a line and no longer than one; a report may have anything else
+    attached, pictures too."""
+    groups = []
+    for field in fields:
+        said = ((name, " ".join(str(field[name]).split())[:MAX_FIELD]) for name in _FIELDS if name in field)
+        groups.append("".join(f"{name}: {value}\n" for name, value in said))
+    return "\n".join(group for group in groups if group).encode("utf-8", "replace")[:MAX_KEPT]
+
+
+def _check_lines(content: bytes) -> None:
     size = 0
     for line in content.splitlines():
         size = len(line) + (size if line[:1] in (b" ", b"\t") else 0)
-        if size > MAX_FIELD:
-            raise _refused("field", f"has a line of more than {MAX_FIELD} octets")
+        if size > MAX_LINE:
+            raise _refused("field", f"has a line of more than {MAX_LINE} octets")
 
 
 def _status_fields(part: Message) -> list[Message]:

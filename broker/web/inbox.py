@@ -18,7 +18,7 @@ from sqlmodel import col, select
 from broker.api.context import Api
 from broker.core import canonical
 from broker.core.answers import PLAIN, Answer, label, outcome_of
-from broker.desk import answers, events, publish
+from broker.desk import answers, events, publish, recheck
 from broker.errors import Conflict, Forbidden, NotFound, Refused
 from broker.store import access, feed, follow_up, tables
 from broker.store.ledger_append import Entry
@@ -172,6 +172,8 @@ def _in_force(visit: Visit, stage: Backstage, release: str) -> None:
             "agreement-not-in-force",
             "the agreement behind this referral is suspended or over; answers stay open",
         )
+    if recheck.kept_from(visit.desk, addressee_class, release):
+        raise NotFound("referral")
     limit, since = stage.api.settings.bulk_per_hour, visit.now - timedelta(hours=1)
     if stage.run(access.collected_since, stage.api.app, visit.partner, since, limit) >= limit:
         raise Conflict("bulk", "the number of referrals for this hour is used up", "go on in an hour")

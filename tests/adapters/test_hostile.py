@@ -102,7 +102,6 @@ ATTACKS: Mapping[str, Callable[[str], bytes]] = {
     "deep JSON": lambda _: b'{"a":' * 200_000 + b'"' + CANARY.encode() + b'"',
     "deep JSON list": lambda _: b"[" * 1_000_000,
     "wide JSON": lambda _: b"[" + b"0," * 2_000_000 + b"0]",
-    "text that never closes": lambda _: b'{"a":"' + b'\\"' * 250_000,
     "number format without end": lambda _: packed(
         sheet(HEAD),
         more={
@@ -110,6 +109,9 @@ ATTACKS: Mapping[str, Callable[[str], bytes]] = {
             "xl/styles.xml": f'<a><numFmt numFmtId="9" formatCode="{"[" * 4_000_000}"/></a>',
         },
     ),
+    "JSON text without end": lambda _: b'{"shield":"' + CANARY.encode() + b"x" * 1_000_000,
+    "JSON text of quotes without end": lambda _: b'{"shield":"' + b'\\"' * 250_000,
+    "JSON text of 1 MB": lambda _: b'{"shield":"' + b"x" * 1_000_000 + b'"}',
     "number of 500,000 digits": lambda _: b'{"shield":' + b"9" * 500_000 + b"}",
     "cell of 50 MB": lambda a: _with(a, CANARY + "x" * HUGE),
     "picture in a text": lambda a: _with(a, IMAGE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from starlette.testclient import TestClient
 from broker import auth
 from broker.app import create_app
 from broker.demo.house import House
-from broker.desk import partners
+from broker.desk import hold, partners
 from broker.desk.overdue import overdue
 from broker.desk.partners import Registration
 from broker.jobs import settle
@@ -21,6 +22,7 @@ from broker.store.engine import unit_of_work
 from broker.web.site import Site
 from tests import house as build
 from tests.cases import full_case
+from tests.deliveries.providers import keyed_provider, provider_case
 
 Inbox = Callable[[str], TestClient]
 
@@ -28,6 +30,12 @@ Inbox = Callable[[str], TestClient]
 @pytest.fixture
 def inbox(house: House) -> Iterator[Inbox]:
     """`inbox("police")` is a browser of a person of that partner, on the real application."""
+    with browsing(house) as browser:
+        yield browser
+
+
+@contextmanager
+def browsing(house: House) -> Iterator[Inbox]:
     with TestClient(create_app(house.desk), headers={"sec-fetch-site": "same-origin"}) as client:
 
         def browser(partner: str) -> TestClient:
@@ -132,6 +140,26 @@ def test_a_withdrawn_referral_is_not_opened_any_more(inbox: Inbox, house: House)
         f"/inbox/referrals/{made.release}/open", data={"ground": "triage", "name": "referral.pdf"}
     )
     assert answer.status_code == 409
+
+
+def test_a_notice_under_a_police_hold_is_not_handed_over(house: House) -> None:
+    pack = replace(house.desk.pack, formats={**house.desk.pack.formats, "HSP": ("xarf_notice",)})
+    opened = keyed_provider(replace(house, desk=replace(house.desk, pack=pack)))
+    document = provider_case()
+    made = build.released(opened, "host", document)
+    desk, wanted = opened.desk, {"ground": "triage", "name": "notice.txt"}
+    with browsing(opened) as inbox:
+        client = inbox("host")
+        where = f"/inbox/referrals/{made.release}/open"
+        with unit_of_work(desk.db) as session:
+            analyst, police = opened.people["analyst-1"], opened.partners["police"]
+            held = hold.place(
+                desk, session, analyst, next(iter(document["locations"].values()))["url"], police
+            )
+        assert client.post(where, data=wanted).status_code == 404
+        with unit_of_work(desk.db) as session:
+            hold.end(desk, session, analyst, held, police)
+        assert client.post(where, data=wanted).status_code == 200
 
 
 def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, house: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlmodel import Session, col, select
 
 from broker.auth import Actor
@@ -122,6 +124,13 @@ def open_record(desk: Desk, session: Session, released: tables.Release) -> Recor
             desk, session, released.case_id, "release_record", released.release_id, row.key_id, row.blob
         )
     )
+
+
+def call_back(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> None:
+    """Cancel what of a case waits in its regret: what is erased is not published afterwards."""
+    for released in session.exec(select(tables.Release).where(col(tables.Release.case_id) == case_id)):
+        if ledger.cancel(session, released.release_id, actor.id, desk.now()):
+            _cancelled_leaf(desk, session, actor, released)
 
 
 def _cancelled_leaf(desk: Desk, session: Session, actor: Actor, released: tables.Release) -> None:

@@ -346,6 +346,17 @@ def test_an_erased_referral_of_ones_own_feed_is_gone_and_not_a_404_for_ever(
         assert police.pull().ok
 
 
+def test_what_is_erased_inside_its_regret_is_never_published(timed: House, clock: Clock) -> None:
+    made = signed(timed)
+    with unit_of_work(timed.desk.db) as session:
+        case_id = session.get_one(tables.Release, made.release).case_id
+    retain.erase_case(timed.desk, timed.people["officer"], case_id)
+    clock.forward(seconds=181)
+    settle(timed.desk)
+    assert feed_of(timed, "police") == []
+    ledger_ok(timed)
+
+
 def test_who_does_not_get_the_urgency_gets_no_clock_either(timed: House, clock: Clock) -> None:
     renew(timed, "police", 2, fields_removed=["F06", "F84"])
     signed(timed, "police", lead("U2"))

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from broker.api.bodies import Answer, Read
 from broker.api.context import Api
 from broker.api.oauth import AnswerCaller, Caller, PullCaller
-from broker.api.problems import TooMany
+from broker.api.problems import Gone, TooMany
 from broker.core import canonical
 from broker.core.outcomes import NEEDS_GAPS, OUTCOMES
 from broker.desk import recheck
@@ -32,6 +32,12 @@ router = APIRouter(prefix="/v1", tags=["referrals"])
 
 ReleaseId = Annotated[str, Path(pattern=r"^[a-z2-7]{26}$", description="Id of the release, from the feed.")]
 JOSE = "application/jose"
+GONE = {
+    "withdrawn": "follow the withdrawal in your feed: it takes back what was collected too",
+    "window-closed": "what was collected stands; for another copy ask the broker's desk to release it again",
+    "erased": "what was collected stands; there is nothing to collect any more",
+}
+"""Why a referral of one's own feed cannot be collected any more → what to do."""
 CURSOR = r"^(-1|[0-9]{1,15})(\.U[1-4])?$"
 MAX_RECEIPT = 64 * 1024
 
@@ -232,7 +238,9 @@ async def _collect(request: Request, caller: Caller, release: str, part: str) ->
             ),
         )  # fmt: skip
     except Conflict as error:
-        raise Conflict("gone", error.message, "follow the withdrawal in your feed") from None
+        if error.code not in GONE:
+            raise
+        raise Gone(error.code, error.message, GONE[error.code]) from None
     return Response(
         found.body,
         media_type=found.media_type,

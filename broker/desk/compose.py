@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from broker.core import handling, legal, package, quality, taint
+from broker.core import handling, package, quality, taint
 from broker.core.agreement import AgreementTerms
 from broker.core.checks import Process
 from broker.core.confirmation import Released, UrgentCase
@@ -18,10 +19,14 @@ from broker.core.referral import Header, build_payload, seal_tree
 from broker.desk.context import Desk
 from broker.desk.record import Record
 from broker.errors import BrokerError, NotFound
+from broker.sealing.encrypt import MAX_DOCUMENT
 from broker.spi import Document, Finding, Json, MinimisedReferral, Renders
 
 RESERVED = "referral.json"
 """The name the payload itself goes by, in a folder and in the taint scan."""
+SIGNATURE_ROOM = 256 * 1024
+"""What a signature may add to a document. Too large is found here: once it is approved, a document that
+cannot be sealed would be tried again for ever and never leave."""
 OWN_SYSTEMS: Mapping[str, frozenset[str]] = {
     "hotline": frozenset({"iccam"}),
     "clearing_house": frozenset({"ncmec"}),
@@ -160,7 +165,7 @@ def _request(desk: Desk, i: Ingredients, conditions: Mapping[str, Json]) -> Mini
             "hours": pack.desk.hours,
             "languages": list(pack.desk.languages),
         },
-        legal_refs=tuple(ref.as_json() for ref in legal.refs_of_case(pack, i.released.case.data)),
+        day=i.header.drafted_at.astimezone(ZoneInfo(pack.timezone)).date(),
         prior_recipients=tuple(i.prior_recipients),
         handling=conditions,
         legal_basis=_legal_basis(i),
@@ -203,7 +208,9 @@ def _render(
         taken = {RESERVED, *(document.name for document in documents)}
         findings += found
         for document in rendered:
-            if document.name in taken:
+            if len(document.content) > MAX_DOCUMENT - SIGNATURE_ROOM:
+                findings.append(Finding("document-too-large", "block", "", {"adapter": name}))
+            elif document.name in taken:
                 findings.append(Finding("document-name-taken", "block", "", {"adapter": name}))
             else:
                 documents.append(document)

@@ -246,6 +246,15 @@ def _commit(
     publish(desk, session, released, referral.reference, pulled=endpoint is None)
 
 
+def shown_codes(released: tables.Release) -> dict[str, str]:
+    """Urgency and kind of case as a feed row says them: who does not get them (F06, F84) sees the same
+    row for every case (ruling 1)."""
+    return {
+        "urgency": released.urgency if released.fields.get("F06") == "F" else "U4",
+        "caseKind": released.case_kind if released.fields.get("F84") == "F" else "content_report",
+    }
+
+
 def publish(
     desk: Desk, session: Session, released: tables.Release, reference: str, *, pulled: bool = True
 ) -> None:
@@ -274,10 +283,11 @@ def publish(
             "version": released.version,
             "kind": released.kind,
             "supersedes": released.supersedes,
-            "urgency": released.urgency,
-            "caseKind": released.case_kind,
+            **shown_codes(released),
             "sizes": released.sizes,
-            "deadline": events.stamp(released.deadline) if released.deadline else None,
+            "deadline": events.stamp(released.deadline)
+            if released.deadline and released.fields.get("F06") == "F"
+            else None,
         },
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, SQLModel, col, delete, select
 
 from broker.auth import Actor
-from broker.desk import draft, events, formdraft
+from broker.desk import draft, events, formdraft, publish
 from broker.desk.context import Desk
 from broker.errors import NotFound
 from broker.sealing import vault
@@ -65,7 +65,8 @@ def erase_case(desk: Desk, actor: Actor, case_id: UUID) -> Erased:
 
 
 def _close(desk: Desk, actor: Actor, case_id: UUID) -> None:
-    """Nothing new can be made of the case, and the signer tries no draft whose content goes."""
+    """Nothing new can be made of the case, the signer tries no draft whose content goes, and what waits in
+    its regret never comes out."""
     with unit_of_work(desk.db) as session:
         file = session.get(tables.CaseFile, case_id, with_for_update=True)
         if file is None:
@@ -80,6 +81,7 @@ def _close(desk: Desk, actor: Actor, case_id: UUID) -> None:
         ).all()
         for release in open_drafts:
             draft.drop(desk, session, release, actor.id, "erased")
+        publish.call_back(desk, session, actor, case_id)
 
 
 def rotate_epoch(desk: Desk, actor: Actor) -> tuple[int, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -175,8 +176,8 @@ async def collect(
     """Hand over sealed bytes and record it in the same transaction; the bytes come after commit.
 
     `entry_of` makes the `collected` entry of what is handed over; its event id is the collection's.
-    Raises NotFound for what is absent, foreign, unknown or not yet published; Conflict `withdrawn`
-    or `window-closed` for what was there.
+    Raises NotFound for what is absent, foreign, unknown or not yet published; Conflict `withdrawn`,
+    `window-closed` or `erased` for what was there, `not-sealed` for what never was.
     """
     async with as_partner(pool, partner) as conn:
         found = await _sealed(conn, partner, release, part)
@@ -226,9 +227,26 @@ async def _sealed(
     if withdrawn:
         raise Conflict("withdrawn", "this referral was withdrawn")
     if row is None:
+        if part == "referral":
+            await _say_why_nothing_is_there(conn, partner, release)
         raise NotFound("referral")
     body, sha256, media_type, generation = row
     return Sealed(release, part, body, sha256, media_type, generation, first, days)
+
+
+async def _say_why_nothing_is_there(conn: AsyncConnection[Any], partner: str, release: str) -> None:
+    """It stands in this partner's own feed, so a 404 would only leave its software asking for ever."""
+    cursor = await conn.execute(scoped(_ROW), {"partner": partner, "release": release}, binary=True)
+    found = await cursor.fetchone()
+    if found is None:
+        return
+    if orjson.loads(found[0])["sizes"]["referral"]:
+        raise Conflict("erased", "the content of this referral was erased; its proof and receipts remain")
+    raise Conflict(
+        "not-sealed",
+        "this referral was not sealed to a key: it was for the inbox, or went another way",
+        "read it in the inbox, or ask the broker's operator to seal it to your key",
+    )
 
 
 @dataclass(frozen=True, slots=True)

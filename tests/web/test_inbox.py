@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -12,8 +13,9 @@ from starlette.testclient import TestClient
 
 from broker import auth
 from broker.app import create_app
+from broker.client.keys import new_partner_keys
 from broker.demo.house import House
-from broker.desk import hold, partners
+from broker.desk import hold, partners, publish
 from broker.desk.overdue import overdue
 from broker.desk.partners import Registration
 from broker.jobs import settle
@@ -128,8 +130,6 @@ def test_need_more_has_to_say_of_what_and_keeps_what_was_typed(inbox: Inbox, hou
 
 
 def test_a_withdrawn_referral_is_not_opened_any_more(inbox: Inbox, house: House) -> None:
-    from broker.desk import publish
-
     made = build.released(house, "police")
     with unit_of_work(house.desk.db) as session:
         publish.withdraw(house.desk, session, house.people["releaser"], made.release, "incorrect")
@@ -164,15 +164,7 @@ def test_a_notice_under_a_police_hold_is_not_handed_over(house: House) -> None:
 
 def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, house: House) -> None:
     """No key to encrypt to, no address to deliver to: a reader of the inbox is the way (ruling 10)."""
-    desk = house.desk
-    with unit_of_work(desk.db) as session:
-        partners.set_status(desk, session, house.people["custodian"], house.partners["police"], "suspended")
-        office = partners.register(
-            desk, session, house.people["custodian"], Registration(()),
-            name="Synthetic Police without software (example)", recipient_class="BEP", country="BE",
-            language="fr",
-        ).id  # fmt: skip
-    with_office = replace(house, partners={**house.partners, "office": office})
+    desk, with_office = house.desk, with_an_office(house)
     case_id = build.confirmed(with_office, full_case())
     client = inbox_of(with_office, inbox)
     made = build.drafted(with_office, case_id, "office")
@@ -186,6 +178,44 @@ def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, ho
     with unit_of_work(desk.db) as session:
         assert session.exec(select(tables.SealedObject)).all() == []
         assert overdue(desk, session) == []
+
+
+def test_what_was_for_the_inbox_is_sealed_once_the_agency_has_keys(
+    inbox: Inbox, house: House, tmp_path: Path
+) -> None:
+    desk = house.desk
+    keys = Registration.read(new_partner_keys(tmp_path / "keys", "Office", desk.now(), unencrypted=True)).keys
+    with_office = with_an_office(house)
+    office = with_office.partners["office"]
+    inbox_of(with_office, inbox)
+    made = build.drafted(with_office, build.confirmed(with_office, full_case()), "office")
+    build.approve(with_office, made)
+    settle(desk)
+    with unit_of_work(desk.db) as session:
+        for key in keys:
+            partners.add_key(desk, session, office, key)
+    (tmp_path / "keys").rename(house.keys / office)
+    trust = build.trust(house, tmp_path / "trust")
+    with build.serving(with_office) as (url, there):
+        report = build.pull(there, url, "office", tmp_path / "got", trust)
+        assert report.collected == []
+        assert "ask the broker's operator" in report.lines()[-1]
+        with unit_of_work(desk.db) as session:
+            assert publish.reseal(desk, session, house.people["custodian"], made.release) == 1
+        assert build.pull(there, url, "office", tmp_path / "got", trust).collected == [made.release]
+
+
+def with_an_office(house: House) -> House:
+    """The police is replaced by an agency that was onboarded without a file."""
+    desk = house.desk
+    with unit_of_work(desk.db) as session:
+        partners.set_status(desk, session, house.people["custodian"], house.partners["police"], "suspended")
+        office = partners.register(
+            desk, session, house.people["custodian"], Registration(()),
+            name="Synthetic Police without software (example)", recipient_class="BEP", country="BE",
+            language="fr",
+        ).id  # fmt: skip
+    return replace(house, partners={**house.partners, "office": office})
 
 
 def inbox_of(house: House, inbox: Inbox) -> TestClient:

@@ -54,6 +54,8 @@ class Ingredients:
     open_referral: bool = False
     channel_adapter: str | None = None
     """The adapter that will deliver it, where the carrier does not pull: it may render documents too."""
+    opens_apart: bool = True
+    """The carrier has a key for what is sealed apart, or does not pull."""
     render: bool = True
     """False for a look at rows and fields alone: documents cost most of a draft's time."""
 
@@ -82,6 +84,8 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
     found = [*minimised.findings, *findings]
     given = taint.locators(minimised)
     found += taint.scan(taint.subjects(minimised), plain_parts(payload, documents), given)
+    if minimised.apart and not i.opens_apart:  # it would be approved and could never be signed
+        found.append(Finding("no-apart-key", "block"))
     judged = _judge(desk, i, minimised, found)
     found += [Finding(code, "block") for code in judged.blocks if code != "text-leak"]
     distinct = _distinct(found)

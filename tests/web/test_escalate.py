@@ -20,6 +20,7 @@ from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import canaries, full_case
+from tests.e2e.test_ways_in import revoke
 from tests.web.conftest import SignedIn
 
 
@@ -244,3 +245,19 @@ def test_no_value_leaves_by_address_cookie_or_log(
     found = [c for c in canaries(document).values() if c in html.unescape("".join(seen)) or c in logged]
     assert found == []
     assert any(c in html.unescape(page) for c in canaries(document).values())
+
+
+def test_who_cannot_receive_is_not_offered_and_the_page_says_what_to_do(
+    house: House, signed_in: SignedIn
+) -> None:
+    case_id = build.confirmed(house, full_case())
+    police, analyst = house.partners["police"], signed_in("analyst-1")
+    at = f"/desk/cases/{case_id}/escalate"
+    assert f'value="{police}"' in analyst.get(at).text
+    revoke(house, "police", "enc")
+    page = analyst.get(at).text
+    assert f'value="{police}"' not in page
+    assert "register keys, pin an address, or add a person of the inbox" in page
+    answer = analyst.post(at, data=chosen(police, act="draft"))
+    assert answer.status_code == 400
+    assert drafts(house) == {}

@@ -20,7 +20,7 @@ from broker.core.confirmation import Released
 from broker.core.decision import Reason
 from broker.core.referral import Header
 from broker.core.routing import Proposal, Route
-from broker.desk import casefile, confirm, events, facts, partners, route
+from broker.desk import casefile, confirm, events, facts, partners, route, setaside
 from broker.desk.casefile import DataKey
 from broker.desk.compose import Composition, Ingredients, compose
 from broker.desk.context import Desk
@@ -166,6 +166,12 @@ def _thread(
 ) -> _Thread:
     """Raises `Refused` without a route, `Conflict` where this would be a second referral."""
     addressee = standing.addressee.id
+    if known.stored.file.state in setaside.ASIDE:
+        raise Conflict(
+            "set-aside",
+            "this case was set aside as having no addressee; nothing was drafted",
+            "reopen it first: `broker case reopen`",
+        )
     chosen = _chosen(route.proposed(desk, standing.ground, released, known.kept), addressee)
     chosen = _carried_on(standing, known, chosen)
     channel = standing.channel(desk, session, chosen.carrier)

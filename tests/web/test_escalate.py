@@ -20,6 +20,7 @@ from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import canaries, full_case
+from tests.desk.test_setaside import for_nobody
 from tests.e2e.test_ways_in import revoke
 from tests.web.conftest import SignedIn
 
@@ -261,3 +262,31 @@ def test_who_cannot_receive_is_not_offered_and_the_page_says_what_to_do(
     answer = analyst.post(at, data=chosen(police, act="draft"))
     assert answer.status_code == 400
     assert drafts(house) == {}
+
+
+def test_a_case_for_nobody_is_ended_by_two_people_on_the_page(house: House, signed_in: SignedIn) -> None:
+    case_id = build.confirmed(house, for_nobody())
+    one, two, at = signed_in("analyst-1"), signed_in("analyst-2"), f"/desk/cases/{case_id}/escalate"
+    assert "No addressee: end it" in one.get(at).text
+    answer = one.post(at, data={"act": "set-aside"})
+    assert answer.status_code == 400
+    assert "Choose a reason." in answer.text
+    done = one.post(at, data={"act": "set-aside", "reason": "no-partner-yet"}, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, "/desk/work")
+    assert str(case_id)[:8] not in one.get("/desk/work").text
+    assert "I agree" not in one.get(at).text
+    assert one.post(at, data={"act": "agree"}).status_code == 409
+    work = two.get("/desk/work").text
+    assert "To look at: no addressee" in work
+    assert f'href="{at}"' in work
+    page = two.get(at).text
+    assert "is no partner yet" in page
+    assert "analyst-1" in page
+    assert two.post(at, data={"act": "agree"}, follow_redirects=False).status_code == 303
+    assert str(case_id)[:8] not in two.get("/desk/work").text
+    assert str(case_id)[:8] in two.get("/desk/cases?state=no_addressee").text
+    assert "is no partner yet" in signed_in("officer").get("/desk/figures").text
+    assert "agreed by analyst-2" in one.get(at).text
+    done = one.post(at, data={"act": "reopen"}, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, at)
+    assert str(case_id)[:8] in two.get("/desk/work").text

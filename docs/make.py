@@ -39,6 +39,7 @@ EVENTS: Mapping[str, str] = {
     "case:reopened": "a case that was set aside is to draft again",
     "case:set-aside": "somebody said that a case has no addressee, with a coded reason",
     "case:confirmed": "the claims of a case have the verdicts they need",
+    "case:erasure-listed": "the ids of all that an erasure takes away; their digest was signed",
     "case:erased": "a case was closed for good: its keys and content are deleted",
     "case:run-in-parallel": "today's mail and CSV of a case were written to files, to compare",
     "case:taken-in": "a case was taken in",

@@ -43,3 +43,7 @@ begin
     end loop;
 end
 $$;
+
+-- Erasing asks for the same fresh proof as releasing, and keeps it.
+alter table step_up_evidence drop constraint ck_step_up_evidence_purpose;
+alter table step_up_evidence add constraint ck_step_up_evidence_purpose check (purpose in ('release', 'erase'));

@@ -112,6 +112,7 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
         extra={
             "minor": _has_minor(minimised),
             "removed": sorted(i.removed),
+            **_added(i, minimised),
             "findings": [[f.code, f.severity, f.pointer] for f in distinct],
         },
     )
@@ -264,6 +265,13 @@ def _applied(minimised: Minimised) -> dict[str, str]:
         for field_id, decision in sorted(minimised.view.decisions.items())
         if decision.state != "withheld"
     }
+
+
+def _added(i: Ingredients, minimised: Minimised) -> dict[str, Json]:
+    """Rows that went because a person added them, with the reason; for who approves and who reviews."""
+    rows = minimised.rows.items()
+    went: list[Json] = [[local_id, i.add_rows[local_id]] for local_id, row in rows if row.reason == "added"]
+    return {"added": went} if went else {}
 
 
 def _distinct(found: Sequence[Finding]) -> tuple[Finding, ...]:

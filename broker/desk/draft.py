@@ -20,6 +20,7 @@ from broker.core.confirmation import Released
 from broker.core.decision import Reason
 from broker.core.referral import Header
 from broker.core.routing import Proposal, Route
+from broker.core.rows import ADD_REASONS
 from broker.desk import casefile, confirm, events, facts, partners, route, setaside
 from broker.desk.casefile import DataKey
 from broker.desk.compose import Composition, Ingredients, compose
@@ -46,6 +47,11 @@ class Request:
     clear: Mapping[str, str] = field(default_factory=dict)
     add_rows: Mapping[str, str] = field(default_factory=dict)
     urgent_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if not set(self.add_rows.values()) <= set(ADD_REASONS):
+            issue = Issue("add_rows", "code", f"a row is added for one of: {', '.join(ADD_REASONS)}")
+            raise Refused("row-reason", "say why this row is added, with one of the codes", (issue,))
 
 
 @dataclass(frozen=True, slots=True)

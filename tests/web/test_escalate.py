@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +14,11 @@ from pypdf import PdfReader
 from sqlmodel import Session, col, select
 from starlette.testclient import TestClient
 
+from broker.core.rows import RowDecision
 from broker.demo import cases as demo_cases
 from broker.demo.house import House
-from broker.desk import release
+from broker.desk import draft, release
+from broker.errors import Refused
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
@@ -290,3 +293,45 @@ def test_a_case_for_nobody_is_ended_by_two_people_on_the_page(house: House, sign
     done = one.post(at, data={"act": "reopen"}, follow_redirects=False)
     assert (done.status_code, done.headers["location"]) == (303, at)
     assert str(case_id)[:8] in two.get("/desk/work").text
+
+
+def test_a_row_is_added_with_a_reason_and_never_past_the_agreement(house: House, signed_in: SignedIn) -> None:
+    document = full_case()
+    case_id = build.confirmed(house, document)
+    analyst, europol = signed_in("analyst-1"), house.partners["europol"]
+    at = f"/desk/cases/{case_id}/preview/{europol}"
+    page = analyst.get(at).text
+    offered = re.findall(rf'<select id="row\.{europol}\.([^"]+)"', page)
+    assert offered
+    with unit_of_work(house.desk.db) as session:
+        rows = rows_for(house, session, case_id, europol)
+    assert set(offered) == {i for i, row in rows.items() if row.reason == "no_competence"}
+    wanted = next(i for i in offered if i in document["locations"])
+    kept_back = next((i for i, row in rows.items() if not row.kept and i not in offered), "nobody")
+    chosen_rows = {
+        f"row.{europol}.{wanted}": "needed-to-understand",
+        f"row.{europol}.{kept_back}": "asked-for",
+        f"row.{europol}.{offered[-1]}": "whim",
+    }
+    form = chosen(europol, **{f"purpose.{europol}": ["P3"]}, **chosen_rows)
+    looked = analyst.post(at, data={**form, "act": "look"}).text
+    assert "Added by you" in looked
+    assert re.search(r'value="needed-to-understand" selected', looked)
+    accepted = analyst.post(at, data={**form, "act": "accept"}).text
+    decided = dict.fromkeys(re.findall(r'id="(hide\.[^"]+)-h"', accepted), "hide")
+    done = analyst.post(at, data={**form, **decided, "act": "draft"}, follow_redirects=False)
+    assert done.status_code == 303
+    made = drafts(house)[europol]
+    with pytest.raises(Refused):
+        draft.Request(case_id, europol, add_rows={wanted: "whim"})
+    with unit_of_work(house.desk.db) as session:
+        assert record(house, session, made).extra["added"] == [[wanted, "needed-to-understand"]]
+    seen = signed_in("releaser").get(f"/desk/release/{made.id}").text
+    assert f"<code>{wanted}</code> (without it the rest is not understood)" in seen
+
+
+def rows_for(house: House, session: Session, case_id: UUID, partner: str) -> Mapping[str, RowDecision]:
+    looked = draft.preview(
+        house.desk, session, house.people["analyst-1"], draft.Request(case_id, partner), documents=False
+    )
+    return looked.composition.minimised.rows

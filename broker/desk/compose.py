@@ -59,6 +59,8 @@ class Ingredients:
     open_referral: bool = False
     channel_adapter: str | None = None
     """The adapter that will deliver it, where the carrier does not pull: it may render documents too."""
+    opens_apart: bool = True
+    """The carrier has a key for what is sealed apart, or does not pull."""
     render: bool = True
     """False for a look at rows and fields alone: documents cost most of a draft's time."""
 
@@ -87,6 +89,8 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
     found = [*minimised.findings, *findings]
     given = taint.locators(minimised)
     found += taint.scan(taint.subjects(minimised), plain_parts(payload, documents), given)
+    if minimised.apart and not i.opens_apart:  # it would be approved and could never be signed
+        found.append(Finding("no-apart-key", "block"))
     judged = _judge(desk, i, minimised, found)
     found += [Finding(code, "block") for code in judged.blocks if code != "text-leak"]
     distinct = _distinct(found)
@@ -113,6 +117,7 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
         extra={
             "minor": _has_minor(minimised),
             "removed": sorted(i.removed),
+            **_added(i, minimised),
             "findings": [[f.code, f.severity, f.pointer] for f in distinct],
         },
     )
@@ -267,6 +272,13 @@ def _applied(minimised: Minimised) -> dict[str, str]:
         for field_id, decision in sorted(minimised.view.decisions.items())
         if decision.state != "withheld"
     }
+
+
+def _added(i: Ingredients, minimised: Minimised) -> dict[str, Json]:
+    """Rows that went because a person added them, with the reason; for who approves and who reviews."""
+    rows = minimised.rows.items()
+    went: list[Json] = [[local_id, i.add_rows[local_id]] for local_id, row in rows if row.reason == "added"]
+    return {"added": went} if went else {}
 
 
 def _distinct(found: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -26,7 +26,7 @@ from broker.store.engine import unit_of_work
 
 MAX_BATCH = 50
 SINGLE = {
-    "justified": "holds a justified field or cleared text: release it singly",
+    "justified": "holds a justified field, cleared text or an added row: release it singly",
     "urgent": "is urgent: release it singly",
     "minor": "concerns a minor: release it singly",
 }
@@ -309,7 +309,7 @@ def _draft_for(desk: Desk, session: Session, choice: Choice) -> tables.Draft:
 
 def singly(row: tables.Draft, record: Record) -> tuple[str, ...]:
     """Why a draft has to be looked at by itself, as codes of `SINGLE`; empty where it may go in a batch."""
-    justified = bool(record.grounds or record.cleared or record.apart)
+    justified = bool(record.grounds or record.cleared or record.apart or record.extra.get("added"))
     urgent = record.urgency in ("U1", "U2") or row.urgent
     found = {"justified": justified, "urgent": urgent, "minor": bool(record.extra.get("minor"))}
     return tuple(code for code, holds in found.items() if holds)

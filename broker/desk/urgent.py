@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from broker.auth import Actor
-from broker.desk import confirm, draft, release
+from broker.desk import confirm, draft, endpoints, release
 from broker.desk.context import Desk
 from broker.desk.draft import Drafted, Request
 from broker.errors import NotFound
@@ -52,6 +52,8 @@ class Urgency:
     sent: Sent | None
     calls: Sequence[tables.UrgentCall]
     answered: tables.UrgentCall | None
+    by_telephone: bool
+    """Where it went, or would go first, nothing can be received: the desk hears it by telephone alone."""
     locked: bool
     """This person has an urgent release that nobody else looked at in time."""
 
@@ -71,7 +73,8 @@ def urgency(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> Urgenc
     file = session.get(tables.CaseFile, case_id)
     if file is None:
         raise NotFound("case")
-    sent = _sent(desk, session, case_id)
+    sent, desks = _sent(desk, session, case_id), police(desk, session)
+    to = sent.addressee if sent else desks[0].id if desks else None
     calls = session.exec(
         select(tables.UrgentCall)
         .where(col(tables.UrgentCall.case_id) == case_id)
@@ -84,11 +87,12 @@ def urgency(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> Urgenc
         kind=file.kind,
         urgency=file.urgency,
         state=file.state,
-        desks=police(desk, session),
+        desks=desks,
         reasons=tuple(desk.pack.urgent_reasons),
         sent=sent,
         calls=calls,
         answered=stops[0] if stops else None,
+        by_telephone=to is not None and not endpoints.can_receive(desk, session, to),
         locked=bool(confirm.overdue_approvals(desk, session, actor.id)),
     )
 

@@ -11,6 +11,7 @@ from broker.core import explain
 from broker.core.clearing import unit_of
 from broker.core.explain import Change
 from broker.core.fields import field_of
+from broker.core.rows import ADD_REASONS, ADDABLE
 from broker.desk import escalate, worklist
 from broker.desk.draft import Request
 from broker.desk.escalate import Escalation, Look, NotDrafted, Recipient
@@ -98,6 +99,9 @@ def shown(
             "want": want,
             "look": look,
             "grounds": look.grounds,
+            "added": [g for g in look.preview.groups if g.row is not None and g.row.reason == "added"],
+            "addable": ADDABLE,
+            "add_reasons": ADD_REASONS,
             "blocking": _mendable(look.preview.blocking),
             "others": _mendable(look.preview.other),
             "undecided": [t for t in look.preview.masked if t.spans and not t.cleared],

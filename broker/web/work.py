@@ -35,7 +35,7 @@ def where(row: Work) -> str:
     """The page on which a row is dealt with."""
     if row.section == "to-confirm":
         return f"/desk/confirm/{row.case_id}"
-    if row.section == "to-draft" or row.state == "draft-anew":
+    if row.section in ("to-draft", "to-agree") or row.state == "draft-anew":
         return f"/desk/cases/{row.case_id}/escalate"
     if row.section == "to-release" or row.state == "retrospective-missing":
         return f"/desk/release/{row.release}"

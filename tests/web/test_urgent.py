@@ -18,6 +18,7 @@ from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import full_case
+from tests.e2e.test_ways_in import revoke
 from tests.web.conftest import SignedIn
 
 
@@ -140,3 +141,19 @@ def test_the_second_look_is_another_persons(house: House, signed_in: SignedIn) -
     assert own.status_code == 403
     with unit_of_work(house.desk.db) as session:
         assert session.get(tables.Approval, (draft.id, "retrospective")) is None
+
+
+def test_a_desk_that_cannot_receive_is_told_by_telephone_alone(house: House, signed_in: SignedIn) -> None:
+    case_id = build.take_in(house, danger())
+    revoke(house, "police", "enc")
+    analyst, at = signed_in("analyst-1"), f"/desk/urgent/{case_id}"
+    assert "it hears the case by telephone alone" in analyst.get(at).text
+    page = analyst.post(at, data={"act": "send", "reason": "live-stream"}).text
+    assert "it hears the case by telephone alone" in page
+    assert "It is being signed" not in page
+    assert "It waits for you in the usual way" not in page
+    assert "Please write it down and read the reference back" in page
+    (draft,) = sent(house)
+    with unit_of_work(house.desk.db) as session:
+        reference = session.get_one(tables.Referral, draft.referral_id).reference
+    assert " ".join(reference) in page

@@ -179,10 +179,16 @@ def urgent_case(desk: Desk, session: Session, actor: Actor, case_id: UUID, reaso
 def log_call(
     desk: Desk, session: Session, actor: Actor, case_id: UUID, reason: str, call: Call
 ) -> tables.UrgentCall:
-    """Log a call of the urgent path. Only an answered call with the reference read back stops the clock."""
+    """Log a call of the urgent path. Only an answered call with the reference read back stops the clock.
+
+    Raises `Refused` when somebody answered and nobody is named (ruling 3).
+    """
     actor.needs("analyst", "releaser")
     if session.get(tables.CaseFile, case_id) is None:
         raise NotFound("case")
+    if call.answered and not call.who.strip():
+        missing = Issue("who", "required", "name or badge of who answered")
+        raise Refused("call-who", "write down who answered", (missing,))
     event_id = events.note(desk, session, "case:urgent-call", actor.id, case_id=case_id)
     key_id, record = casefile.seal_blob(
         desk, session, case_id, "event_record", str(event_id), canonical.encode({"who": call.who})

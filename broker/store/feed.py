@@ -100,23 +100,6 @@ async def page(
     )
 
 
-_ROW = """
-select f.row from feed f
-where {f.partner_id} and f.release_id = %(release)s and f.event = 'published'
-"""
-
-
-async def row(pool: Pool, partner: str, release: str) -> bytes:
-    """The feed item of one release, as stored. Raises `NotFound` for an absent, foreign or waiting one."""
-    async with as_partner(pool, partner) as conn:
-        cursor = await conn.execute(scoped(_ROW), {"partner": partner, "release": release}, binary=True)
-    found = await cursor.fetchone()
-    if found is None:
-        raise NotFound("referral")
-    item: bytes = found[0]
-    return item
-
-
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """Sealed bytes as stored; `sha256` (hex) is the strong ETag."""

@@ -22,6 +22,8 @@ from broker.web.choosing import Wanted
 from broker.web.forms import Form
 from broker.web.page import Answer, Go, Show, Visit, page
 
+WORK = "/desk/work"
+
 
 @page("/cases/{case}/preview/{partner}", "analyst")
 def show(visit: Visit) -> Answer:
@@ -132,14 +134,17 @@ def draft_all(visit: Visit, found: Escalation, partners: Sequence[str]) -> Answe
         "Drafted for %(n)s recipients. Another person releases them.",
         len(made),
     )
-    return Go(next_case(visit, found.case_id), said=said)
+    going = next_case(visit, found.case_id)
+    if going != WORK:  # another case looks alike
+        said = f"{said} {visit.words('This is the next case.')}"
+    return Go(going, said=said)
 
 
 def next_case(visit: Visit, but: UUID) -> str:
     """The next confirmed case that nobody drafted yet, or the work list: nobody has to look for it."""
     listed = worklist.section(visit.desk, visit.session, visit.actor, "to-draft", limit=2)
     following = next((row.case_id for row in listed.rows if row.case_id != but), None)
-    return "/desk/work" if following is None else f"/desk/cases/{following}/escalate"
+    return WORK if following is None else f"/desk/cases/{following}/escalate"
 
 
 def _request(visit: Visit, found: Escalation, partner: str) -> Request:

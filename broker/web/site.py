@@ -10,6 +10,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
@@ -59,6 +60,11 @@ class Asked:
     accept_language: str
     partial: bool
     trace: str
+
+    @property
+    def address(self) -> str:
+        """The page with its filters, which are of no person (a view can be shared)."""
+        return f"{self.path}?{urlencode(self.query.pairs)}" if self.query.pairs else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,8 @@ class Site:
             body = self._shown(asked, visit, Show("signed_out.html", status=403))
             return self._html(body, 403)
         if not asked.form.pairs:
-            return RedirectResponse(f"{self.base}/sign-in?next={asked.path}", 303, headers=guard.HEADERS)
+            going = quote(asked.address, safe="/")
+            return RedirectResponse(f"{self.base}/sign-in?next={going}", 303, headers=guard.HEADERS)
         from broker.web.signin import page_of
 
         shown = page_of(visit, next_path=asked.path, kept=asked.form.pairs)
@@ -198,6 +205,8 @@ class Site:
             "base": self.base,
             "menu": entries,
             "here_now": _here(entries, asked.path.removeprefix(self.base)),
+            "back": asked.address if _can_be_read(self.house, asked.page) else f"{self.base}/",
+            "idle": 0 if visit.visitor is None else self.desk.settings.session_idle_minutes,
             "synthetic": self.desk.settings.synthetic,
             "organisation": self.desk.pack.desk.organisation,
             "choices": {name: asked.cookies.get(name, default) for name, default in CHOICES.items()},
@@ -256,6 +265,11 @@ def _here(entries: Sequence[Page], path: str) -> Page | None:
     """The menu entry that leads nearest to where the reader is."""
     near = [entry for entry in entries if path == entry.path or path.startswith(entry.path + "/")]
     return max(near, key=lambda entry: len(entry.path), default=None)
+
+
+def _can_be_read(house: House, page: Page) -> bool:
+    """Whether its address can be asked for again: some only take what a form sends."""
+    return any("GET" in one.methods for one in pages(house) if one.path == page.path)
 
 
 def _said(cookie: str) -> str:

@@ -22,6 +22,29 @@ def test_nobody_is_sent_to_sign_in_and_back(signed_in: SignedIn) -> None:
     assert answer.headers["location"] == "/desk/sign-in?next=/desk/"
 
 
+def test_filters_survive_a_sign_in_and_another_language(signed_in: SignedIn) -> None:
+    """A view is an address that people share: who has to sign in first gets to it, not to the bare list."""
+    at = "/desk/cases?kind=danger&urgency=U1"
+    answer = signed_in("").get(at, follow_redirects=False)
+    assert answer.headers["location"] == "/desk/sign-in?next=/desk/cases%3Fkind%3Ddanger%26urgency%3DU1"
+    asked = signed_in("").get(answer.headers["location"])
+    assert f'name="next" value="{at.replace("&", "&amp;")}"' in asked.text
+    page = signed_in("analyst-1").get(at).text
+    (back,) = re.findall(r'name="back" value="([^"]+)"', page)
+    chosen = signed_in("analyst-1").post(
+        "/desk/settings/language", data={"language": "fr", "back": back.replace("&amp;", "&")},
+        follow_redirects=False,
+    )  # fmt: skip
+    assert chosen.headers["location"] == at
+
+
+def test_another_language_on_the_answer_to_a_form_leads_to_a_page(signed_in: SignedIn) -> None:
+    client = signed_in("administrator")
+    page = client.post("/desk/admin/people/add", data={"login": ""})
+    (back,) = re.findall(r'name="back" value="([^"]+)"', page.text)
+    assert client.get(back).status_code == 200
+
+
 def test_a_page_cannot_be_framed_scripted_or_kept(signed_in: SignedIn) -> None:
     answer = signed_in("").get("/desk/sign-in")
     assert answer.headers["content-security-policy"] == CONTENT_POLICY

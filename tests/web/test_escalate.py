@@ -67,9 +67,24 @@ def test_a_standard_case_takes_one_key(house: House, signed_in: SignedIn) -> Non
     answer = analyst.post(f"/desk/cases/{case_id}/escalate", data=form, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/desk/cases/{other}/escalate")
     assert set(drafts(house)) == set(ticked)
+    landed = analyst.get(answer.headers["location"]).text  # another case looks alike: it says which this is
+    assert "This is the next case." in landed
+    assert f"<code>{str(other)[:8]}</code>" in landed
     again = analyst.get(f"/desk/cases/{case_id}/escalate").text
     assert "data-row checked" not in again  # what waits is not drafted twice by mistake
     assert "a draft waits for another person" in again
+
+
+def test_conditions_are_read_in_the_readers_language(house: House, signed_in: SignedIn) -> None:
+    """They travel in the recipient's (the police reads Dutch); who drafts has to understand them."""
+    case_id = build.confirmed(house, demo_cases.make(3, house.desk.now()))
+    at = f"/desk/cases/{case_id}/preview/{house.partners['police']}"
+    pack = house.desk.pack.conditions["criminal-proceedings"]
+    analyst = signed_in("analyst-1")
+    for language in ("en", "fr", "de"):
+        page = analyst.get(at, headers={"accept-language": language}).text
+        assert f"<li>{html.escape(pack[language])}</li>" in page
+        assert f"<li>{pack['nl']}</li>" not in page
 
 
 def test_routes_and_refusals_have_reasons(house: House, signed_in: SignedIn) -> None:

@@ -129,13 +129,56 @@ def test_need_more_has_to_say_of_what_and_keeps_what_was_typed(inbox: Inbox, hou
     assert 'value="SYN 7"' in answer.text
 
 
+def test_the_list_says_what_is_new_read_and_answered(inbox: Inbox, house: House) -> None:
+    made = build.released(house, "police")
+    client, at = inbox("police"), f"/inbox/referrals/{made.release}"
+    assert "not opened yet" in client.get("/inbox/referrals").text
+    client.post(f"{at}/open", data={"ground": "triage", "name": "referral.pdf"})
+    assert "read, not answered" in client.get("/inbox/referrals").text
+    client.post(f"{at}/answer", data={"said": "not-an-offence"})
+    waiting, _, done = client.get("/inbox/referrals").text.partition("Answered or withdrawn")
+    assert made.reference not in waiting
+    assert made.reference in done
+
+
+@pytest.mark.parametrize(
+    ("opened", "sent", "place"),
+    [
+        (True, {"said": "need-more"}, "gaps"),
+        (True, {"said": "case-opened", "reference": "7 <"}, "reference"),
+        (True, {"said": "not-ours", "suggest": "7"}, "suggest"),
+        (True, {}, "said-case-opened"),
+        (False, {"said": "case-opened", "reference": "SYN 7"}, ""),
+    ],
+)
+def test_a_refused_answer_stays_on_the_page_with_what_was_typed(
+    inbox: Inbox, house: House, opened: bool, sent: dict[str, str], place: str
+) -> None:
+    made = build.released(house, "police")
+    client, at = inbox("police"), f"/inbox/referrals/{made.release}"
+    if opened:
+        client.post(f"{at}/open", data={"ground": "triage", "name": "referral.pdf"})
+    page = client.post(f"{at}/answer", data=sent)
+    assert page.status_code == (400 if opened else 409)
+    assert 'role="alert"' in page.text
+    if place:
+        assert f'<a href="#{place}">' in page.text
+        assert f'id="{place}"' in page.text
+    for name, value in sent.items():
+        marked = f'id="said-{value}" name="said" value="{value}" required checked' if name == "said" else ""
+        assert (marked or f'value="{value.replace("<", "&lt;")}"') in page.text
+
+
 def test_a_withdrawn_referral_is_not_opened_any_more(inbox: Inbox, house: House) -> None:
     made = build.released(house, "police")
     with unit_of_work(house.desk.db) as session:
         publish.withdraw(house.desk, session, house.people["releaser"], made.release, "incorrect")
     settle(house.desk)
     client = inbox("police")
-    assert "withdrawn" in client.get(f"/inbox/referrals/{made.release}").text
+    page = client.get(f"/inbox/referrals/{made.release}").text
+    assert "something in it is wrong; a correction follows" in page
+    assert "It was not opened; there is nothing to do." in page
+    assert f"/inbox/referrals/{made.release}/answer" not in page  # it would be refused
     answer = client.post(
         f"/inbox/referrals/{made.release}/open", data={"ground": "triage", "name": "referral.pdf"}
     )

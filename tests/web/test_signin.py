@@ -69,7 +69,7 @@ def test_the_second_time_a_code_is_asked_for_and_counts_once(signed_in: SignedIn
 def test_wrong_and_unknown_look_the_same(signed_in: SignedIn, login: str, password: str) -> None:
     answer = signed_in("").post("/desk/sign-in", data={"login": login, "password": password})
     assert answer.status_code == 403
-    assert "login or password is wrong" in answer.text
+    assert "Login or password is wrong" in answer.text
     assert password not in answer.text
 
 

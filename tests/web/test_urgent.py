@@ -115,6 +115,35 @@ def test_another_urgency_or_person_does_not_go_this_way(house: House, signed_in:
     assert analyst.get(f"/desk/urgent/{UUID(int=0)}").status_code == 404
 
 
+def test_the_timeline_names_one_person_as_one(house: House, signed_in: SignedIn) -> None:
+    """The register is what an oversight body reads: who released alone is never told as a second person."""
+    case_id = build.take_in(house, danger())
+    signed_in("analyst-1").post(f"/desk/urgent/{case_id}", data={"act": "send", "reason": "live-stream"})
+    settle(house.desk)
+    (draft,) = sent(house)
+    page = signed_in("officer").get(f"/desk/register/{draft.id}").text
+    assert "sent by one person alone (urgent path)" in page
+    assert "approved by a second person" not in page
+
+
+def test_who_answered_is_written_down_on_every_page_that_logs_a_call(
+    house: House, signed_in: SignedIn
+) -> None:
+    """A call that stops the clock names who answered (ruling 3), also when it is logged in the follow-up."""
+    case_id = build.take_in(house, danger())
+    analyst = signed_in("analyst-1")
+    analyst.post(f"/desk/urgent/{case_id}", data={"act": "send", "reason": "live-stream"})
+    with unit_of_work(house.desk.db) as session:
+        referral = session.exec(select(tables.Referral.id)).one()
+    for at in (f"/desk/urgent/{case_id}", f"/desk/follow/{referral}"):
+        call = {"act": "call", "reason": "live-stream", "answered": "yes", "read_back": "yes", "who": " "}
+        refused = analyst.post(at, data=call)
+        assert refused.status_code == 400
+        assert "Write down who answered." in refused.text
+    with unit_of_work(house.desk.db) as session:
+        assert session.exec(select(tables.UrgentCall)).all() == []
+
+
 @pytest.mark.parametrize("login", ["releaser", "officer", "administrator"])
 def test_only_an_analyst_sends(house: House, signed_in: SignedIn, login: str) -> None:
     case_id = build.take_in(house, danger())

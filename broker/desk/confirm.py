@@ -219,10 +219,16 @@ def log_call(
 
 
 def overdue_approvals(desk: Desk, session: Session, staff_id: str | None = None) -> list[tables.Release]:
-    """Urgent releases whose second approval is overdue (24 h by default), for one person or all."""
+    """Urgent releases whose second look is overdue (24 h by default), for one person or all. Another person
+    approves one, or takes it back: both are a look."""
     limit = desk.now() - desk.pack.clocks["retrospective_approval"].span
     second = select(tables.Approval.release_id).where(col(tables.Approval.kind) == "retrospective")
+    taken_back = select(tables.Withdrawal.release_id).where(
+        col(tables.Withdrawal.release_id) == col(tables.Release.release_id),
+        col(tables.Withdrawal.by) != col(tables.Release.drafted_by),
+    )
     query = select(tables.Release).where(
+        ~taken_back.exists(),
         col(tables.Release.urgent),
         col(tables.Release.released_at) < limit,
         col(tables.Release.release_id).not_in(second),

@@ -140,7 +140,12 @@ def _sent(desk: Desk, session: Session, case_id: UUID) -> Sent | None:
     row, referral = found
     released = session.get(tables.Release, row.id)
     closed = session.get(tables.DraftRefusal, row.id)
-    looked = session.get(tables.Approval, (row.id, "retrospective"))
+    looked: tables.Approval | tables.Withdrawal | None = session.get(
+        tables.Approval, (row.id, "retrospective")
+    )
+    taken_back = session.get(tables.Withdrawal, row.id)
+    if looked is None and taken_back is not None and taken_back.by != row.drafted_by:
+        looked = taken_back
     start = row.drafted_at if released is None else released.released_at
     return Sent(
         release=row.id,

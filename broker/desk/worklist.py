@@ -130,6 +130,7 @@ select * from (
   from release r join referral f on f.id = r.referral_id
   where r.urgent and :releaser and r.drafted_by <> :actor
     and not exists (select 1 from approval a where a.release_id = r.release_id and a.kind = 'retrospective')
+    and not exists (select 1 from withdrawal w where w.release_id = r.release_id and w.by <> r.drafted_by)
 ) w
 where (array_position(:order, w.urgency), w.since, w.release_id)
   > (:after_rank, cast(:after_at as timestamptz), :after_id)

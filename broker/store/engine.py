@@ -11,9 +11,11 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
+from broker.errors import Misconfigured
 from broker.store.types import ROLES, Role, role_name
 
 __all__ = ["Database", "UnitSession", "downgrade", "lasting", "unit_of_work", "upgrade"]
@@ -42,7 +44,12 @@ class Database:
     @classmethod
     def from_url(cls, url: str | URL, *, embedded: bool = False) -> Database:
         """One URL for all roles: the user name is replaced by that of each role."""
-        base = make_url(url).set(drivername="postgresql+psycopg")
+        try:
+            base = make_url(url).set(drivername="postgresql+psycopg")
+        except (ArgumentError, ValueError):  # it may hold a password: what was given is not repeated
+            raise Misconfigured(
+                "database-url", "the database URL cannot be read", "write it like postgresql://HOST/broker"
+            ) from None
         urls = {role: base.set(username=role_name(role)) for role in ROLES}
         return cls(urls, embedded=embedded)
 

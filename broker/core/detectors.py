@@ -84,10 +84,11 @@ def detect(text: str) -> Iterator[Hit]:
     lower = text.lower()
     if any(mark in lower for mark in _URL_MARKS):
         yield from _hits(_URL, text, "url")
-    for hit in _DOMAIN.hits(text):
-        if not _FILE_NAME.search(text, hit[0], hit[1]):
-            yield hit
-    yield from _IPV4.hits(text)
+    if "." in text:
+        for hit in _DOMAIN.hits(text):
+            if not _FILE_NAME.search(text, hit[0], hit[1]):
+                yield hit
+        yield from _IPV4.hits(text)
     if _IPV6_MARK.search(text):
         yield from (hit for hit in _hits(_IPV6, text, "ip") if _looks_like_ipv6(text[hit[0] : hit[1]]))
     yield from _hits(_IBAN, text, "iban")

@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 from broker.core.detectors import Hit
 from broker.core.folding import WORD, fold, sounds, squeeze, within_one_edit
 from broker.core.reading import Reading
+from broker.core.written_dates import written
 
 MASK = "[…]"
 Kind = Literal["name", "place", "code", "number", "url"]
 _FUZZY = 5
 """Shortest word that is matched with one typing error."""
+_MISTYPED = frozenset({"code", "name", "place"})
 _DIGITS = 8
 """As many last digits tell a number, whatever country or trunk prefix it is written with."""
 _NUMBER = re.compile(r"\d(?:[^\w\n]{0,3}\d){7,20}")
@@ -56,7 +58,6 @@ _COMMON = frozenset(
         "plein",
         "synthetic",
         "person",
-        "street",
         "house",
         "huis",
         "maison",
@@ -119,9 +120,14 @@ def compile_deny(withheld: Iterable[Known], given: Iterable[str]) -> DenyList:
     names: list[str] = []
     digits: set[str] = set()
     for known in dict.fromkeys(withheld):
-        for tokens in _spellings(known.value):
+        spellings = _spellings(known.value)
+        if "".join(spellings[0]) in allowed:
+            continue
+        if len(known.value) == len("2015-04-03"):
+            whole.update((form, known.kind) for form in written(known.value))
+        for tokens in spellings:
             squeezed = "".join(tokens)
-            if not squeezed or squeezed in allowed:
+            if not squeezed:
                 continue
             whole[squeezed] = known.kind
             telling = [part for part in _parts(known, tokens) if part not in allowed]
@@ -132,7 +138,7 @@ def compile_deny(withheld: Iterable[Known], given: Iterable[str]) -> DenyList:
             elif known.kind == "number" and len(figures := _figures(squeezed)) >= _DIGITS:
                 digits.add(figures[-_DIGITS:])
     # A handle or a name of several words is mistyped in one piece as well.
-    as_one = (value for value, kind in whole.items() if kind in ("code", "name", "place"))
+    as_one = (w for w, kind in whole.items() if kind in _MISTYPED and not w.isdigit())
     near = dict.fromkeys(word for word in (*parts, *as_one) if len(word) >= _FUZZY)
     parts = {w: kind for w, kind in parts.items() if whole.get(w) != kind}  # found anywhere already
     parts.update({w: kind for w, kind in whole.items() if len(w) < _FUZZY})

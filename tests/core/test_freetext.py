@@ -202,6 +202,20 @@ def test_unrecorded_identifiers_in_unusual_characters_go_too(hidden: str) -> Non
     assert mask(hidden, compile_deny([], [])).text == MASK
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2015-04-03", "03/04/2015", "3.4.2015", "03-04-2015", "3 april 2015", "3 avril 2015", "3. April 2015",
+        "April 3, 2015", "03 APRIL\n2015",
+    ],
+)  # fmt: skip
+def test_a_date_of_birth_goes_however_it_is_written(text: str) -> None:
+    born = Known("2015-04-03", "code")
+    assert mask(text, compile_deny([born], [])).text == MASK
+    assert mask(text, compile_deny([born], [born.value])).text == text
+    assert mask("3 mei 2015, 4/3/2015", compile_deny([born], [])).text == "3 mei 2015, 4/3/2015"
+
+
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_fold_is_the_folds_of_its_characters(one: str, other: str) -> None:
     assert fold(one + other) == "".join(map(fold, one + other))

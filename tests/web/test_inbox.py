@@ -27,7 +27,8 @@ Inbox = Callable[[str], TestClient]
 
 @pytest.fixture
 def inbox(house: House) -> Iterator[Inbox]:
-    """`inbox("police")` is a browser of a person of that partner, on the real application."""
+    """`inbox("police")` is a browser of a person of that partner (short name, or its id), on the real
+    application."""
     with TestClient(create_app(house.desk), headers={"sec-fetch-site": "same-origin"}) as client:
 
         def browser(partner: str) -> TestClient:
@@ -36,7 +37,7 @@ def inbox(house: House) -> Iterator[Inbox]:
                 person = auth.add_person(
                     session,
                     house.people["administrator"],
-                    partner_id=house.partners[partner],
+                    partner_id=house.partners.get(partner, partner),
                     login=f"reader-{partner}",
                     password="synthetic-inbox-only",
                     now=now,
@@ -146,7 +147,7 @@ def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, ho
         ).id  # fmt: skip
     with_office = replace(house, partners={**house.partners, "office": office})
     case_id = build.confirmed(with_office, full_case())
-    client = inbox_of(with_office, inbox)
+    client = inbox(office)
     made = build.drafted(with_office, case_id, "office")
     build.approve(with_office, made)
     settle(desk)
@@ -158,20 +159,3 @@ def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, ho
     with unit_of_work(desk.db) as session:
         assert session.exec(select(tables.SealedObject)).all() == []
         assert overdue(desk, session) == []
-
-
-def inbox_of(house: House, inbox: Inbox) -> TestClient:
-    """A browser of the office, by the same application."""
-    house_partners = dict(house.partners)
-    client = inbox("hotline")
-    now = house.desk.now()
-    with unit_of_work(house.desk.db) as session:
-        by = house.people["administrator"]
-        person = auth.add_person(
-            session, by, partner_id=house_partners["office"], login="office-reader",
-            password="synthetic-inbox-only", now=now,
-        )  # fmt: skip
-        token = auth.open_session(session, person, "passkey", now)
-    client.cookies.clear()
-    client.cookies.set(Site(house.desk, "inbox").cookie_name, token, path="/inbox")
-    return client

@@ -217,6 +217,12 @@ async def _sealed(
     return Sealed(release, part, body, sha256, media_type, generation, first, days)
 
 
+_ROW = """
+select f.row from feed f
+where {f.partner_id} and f.release_id = %(release)s and f.event = 'published'
+"""
+
+
 async def _say_why_nothing_is_there(conn: AsyncConnection[Any], partner: str, release: str) -> None:
     """It stands in this partner's own feed, so a 404 would only leave its software asking for ever."""
     cursor = await conn.execute(scoped(_ROW), {"partner": partner, "release": release}, binary=True)

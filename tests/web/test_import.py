@@ -151,6 +151,19 @@ def test_a_file_that_cannot_be_kept_is_refused_in_words(signed_in: SignedIn, hou
     assert stored(house) == 0
 
 
+def test_a_line_that_is_no_case_is_refused_by_its_number(signed_in: SignedIn, house: House) -> None:
+    """Number of the line in the file, rule, and nothing of what stood there; empty lines count."""
+    good, bad = minimal_case(), minimal_case()
+    bad["persons"] = {"person1": {"self_declared_name": 7, CANARY: CANARY}}
+    lines = [json.dumps(good), "", json.dumps(bad), json.dumps(good)]
+    page = tried(signed_in("analyst-1"), "\n".join(lines).encode(), "canonical")
+    assert page.status_code == 400
+    assert "/3/persons/person1/" in page.text
+    assert "/2/" not in page.text
+    assert CANARY not in page.text
+    assert stored(house) == 0
+
+
 class Halves:
     """An ingest adapter whose second case intake refuses."""
 

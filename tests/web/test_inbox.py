@@ -38,6 +38,7 @@ def inbox(house: House) -> Iterator[Inbox]:
 
 @contextmanager
 def browsing(house: House) -> Iterator[Inbox]:
+    """By a partner's short name, or its id."""
     with TestClient(create_app(house.desk), headers={"sec-fetch-site": "same-origin"}) as client:
 
         def browser(partner: str) -> TestClient:
@@ -46,7 +47,7 @@ def browsing(house: House) -> Iterator[Inbox]:
                 person = auth.add_person(
                     session,
                     house.people["administrator"],
-                    partner_id=house.partners[partner],
+                    partner_id=house.partners.get(partner, partner),
                     login=f"reader-{partner}",
                     password="synthetic-inbox-only",
                     now=now,
@@ -208,8 +209,9 @@ def test_a_notice_under_a_police_hold_is_not_handed_over(house: House) -> None:
 def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, house: House) -> None:
     """No key to encrypt to, no address to deliver to: a reader of the inbox is the way (ruling 10)."""
     desk, with_office = house.desk, with_an_office(house)
+    office = with_office.partners["office"]
     case_id = build.confirmed(with_office, full_case())
-    client = inbox_of(with_office, inbox)
+    client = inbox(office)
     made = build.drafted(with_office, case_id, "office")
     build.approve(with_office, made)
     settle(desk)
@@ -230,7 +232,7 @@ def test_what_was_for_the_inbox_is_sealed_once_the_agency_has_keys(
     keys = Registration.read(new_partner_keys(tmp_path / "keys", "Office", desk.now(), unencrypted=True)).keys
     with_office = with_an_office(house)
     office = with_office.partners["office"]
-    inbox_of(with_office, inbox)
+    inbox(office)
     made = build.drafted(with_office, build.confirmed(with_office, full_case()), "office")
     build.approve(with_office, made)
     settle(desk)
@@ -259,20 +261,3 @@ def with_an_office(house: House) -> House:
             language="fr",
         ).id  # fmt: skip
     return replace(house, partners={**house.partners, "office": office})
-
-
-def inbox_of(house: House, inbox: Inbox) -> TestClient:
-    """A browser of the office, by the same application."""
-    house_partners = dict(house.partners)
-    client = inbox("hotline")
-    now = house.desk.now()
-    with unit_of_work(house.desk.db) as session:
-        by = house.people["administrator"]
-        person = auth.add_person(
-            session, by, partner_id=house_partners["office"], login="office-reader",
-            password="synthetic-inbox-only", now=now,
-        )  # fmt: skip
-        token = auth.open_session(session, person, "passkey", now)
-    client.cookies.clear()
-    client.cookies.set(Site(house.desk, "inbox").cookie_name, token, path="/inbox")
-    return client

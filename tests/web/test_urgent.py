@@ -20,6 +20,8 @@ from tests import house as build
 from tests.cases import full_case
 from tests.e2e.test_ways_in import revoke
 from tests.web.conftest import SignedIn
+from tests.web.test_release import asked as asked_of
+from tests.web.test_release import passkey
 
 
 def danger(urgency: str = "U1") -> dict[str, Any]:
@@ -170,6 +172,17 @@ def test_the_second_look_is_another_persons(house: House, signed_in: SignedIn) -
     assert own.status_code == 403
     with unit_of_work(house.desk.db) as session:
         assert session.get(tables.Approval, (draft.id, "retrospective")) is None
+    device, form = passkey(house, "releaser"), {"digest": draft.approval_digest}
+    digest, options = asked_of(releaser.post(at, data={**form, "act": "afterwards"}).text)
+    assert digest == draft.approval_digest
+    looked = {**form, "act": "look", "passkey": device.get(options)}
+    assert releaser.post(at, data=looked, follow_redirects=False).status_code == 303
+    with unit_of_work(house.desk.db) as session:
+        approval = session.get_one(tables.Approval, (draft.id, "retrospective"))
+        assert approval.approved_by == house.people["releaser"].id
+    assert "Another person approved it" in signed_in("analyst-1").get(f"/desk/urgent/{case_id}").text
+    again = releaser.post(at, data={**form, "act": "afterwards"})
+    assert again.status_code == 409
 
 
 def test_a_desk_that_cannot_receive_is_told_by_telephone_alone(house: House, signed_in: SignedIn) -> None:

@@ -72,6 +72,16 @@ class Nonces:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a proof that holds still needs: that it is used for the first time."""
+
+    jkt: str
+    once: bytes
+    """Under this it is used up."""
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Key:
     jkt: str
     public: ec.EllipticCurvePublicKey
@@ -88,7 +98,14 @@ class ProofVerifier:
         # By the header's exact text: a client sends the same one each time, and parsing it costs
         # more than all other checks. It gets in only when a whole proof has passed.
 
-    async def verify(
+    async def verify(self, proof: str, method: str, path: str, now: datetime) -> str:
+        """The thumbprint of the key of a proof without a token; the proof is used up by this call."""
+        checked = self.check(proof, method, path, now)
+        if not await self._replay.remember("dpop", checked.once, checked.expires):
+            raise replayed()
+        return checked.jkt
+
+    def check(
         self,
         proof: str,
         method: str,
@@ -97,10 +114,11 @@ class ProofVerifier:
         *,
         token: str | None = None,
         jkt: str | None = None,
-    ) -> str:
-        """The thumbprint of the proof's key. With `token`, `ath` and `jkt` have to match too.
+    ) -> Proof:
+        """Everything but the first use, which the caller has to see to: `Directory.admit`.
 
-        `path` is the raw, percent-encoded path of the request.
+        With `token`, `ath` and `jkt` have to match too. `path` is the raw, percent-encoded path of the
+        request.
         """
         key, claims = self._signed(proof)
         self._check_request(claims, method, path)
@@ -110,13 +128,9 @@ class ProofVerifier:
         if token is not None and claims.get("ath") != b64u(sha256(token.encode()).digest()):
             _refuse("the claim ath is not the hash of the access token")
         self._check_nonce(claims, now)
-        jti = claims["jti"]
-        once = sha256(f"{key.jkt}\0{jti}\0{path}".encode()).digest()
-        expires = datetime.fromtimestamp(issued + SKEW + 1, UTC)
-        if not await self._replay.remember("dpop", once, expires):
-            _refuse("the proof was used before: its jti is not new")
         self._keep(proof.partition(".")[0], key)
-        return key.jkt
+        once = sha256(f"{key.jkt}\0{claims['jti']}\0{path}".encode()).digest()
+        return Proof(key.jkt, once, datetime.fromtimestamp(issued + SKEW + 1, UTC))
 
     def _signed(self, proof: str) -> tuple[_Key, Mapping[str, Json]]:
         try:
@@ -172,6 +186,11 @@ class ProofVerifier:
         nonce = claims.get("nonce")
         if type(nonce) is not str or not self._nonces.accepts(nonce, now):
             raise ProofRefused("the proof has to carry the nonce of the header DPoP-Nonce", "use_dpop_nonce")
+
+
+def replayed() -> ProofRefused:
+    """What is raised when a proof comes a second time."""
+    return ProofRefused("the proof was used before: its jti is not new", "invalid_dpop_proof")
 
 
 def normal_url(url: str) -> str | None:

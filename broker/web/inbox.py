@@ -177,16 +177,17 @@ def _published(visit: Visit, stage: Backstage, release: str) -> Referral:
 
 
 def _in_force(visit: Visit, stage: Backstage, release: str) -> None:
-    allowed, addressee_class = stage.run(access.may_collect, stage.api.app, visit.partner, release, visit.now)
-    if not allowed and not visit.desk.pack.is_statutory(addressee_class):
+    limit, since = stage.api.settings.bulk_per_hour, visit.now - timedelta(hours=1)
+    asked = access.Question(release=release, at=visit.now, since=since, limit=limit)
+    standing = stage.run(access.standing, stage.api.app, visit.partner, asked)
+    if not standing.in_force and not visit.desk.pack.is_statutory(standing.addressee_class):
         raise Forbidden(
             "agreement-not-in-force",
             "the agreement behind this referral is suspended or over; answers stay open",
         )
-    if recheck.kept_from(visit.desk, addressee_class, release):
+    if recheck.kept_from(visit.desk, standing.addressee_class, release):
         raise NotFound("referral")
-    limit, since = stage.api.settings.bulk_per_hour, visit.now - timedelta(hours=1)
-    if stage.run(access.collected_since, stage.api.app, visit.partner, since, limit) >= limit:
+    if standing.collected >= limit:
         raise Conflict("bulk", "the number of referrals for this hour is used up", "go on in an hour")
 
 

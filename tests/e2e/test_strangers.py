@@ -326,9 +326,9 @@ def _later(clock: Any) -> Any:
 
     real = PartnerAuth.caller
 
-    async def caller(self: PartnerAuth, request: Any, scope: str) -> Any:
+    async def caller(self: PartnerAuth, request: Any, scope: str, **asked: Any) -> Any:
         self._clock = lambda: clock() + timedelta(seconds=310)
-        return await real(self, request, scope)
+        return await real(self, request, scope, **asked)
 
     return caller
 

@@ -25,8 +25,8 @@ def _run(name: str) -> None:
 
 
 def upgrade() -> None:
-    _run("0007_left.sql")
+    _run("0007_set_aside.sql")
 
 
 def downgrade() -> None:
-    _run("0007_left_down.sql")
+    _run("0007_set_aside_down.sql")

@@ -50,7 +50,8 @@ class PgDirectory:
             since=now - timedelta(hours=1),
             limit=self._per_hour,
         )
-        found = await access.admit(self._pool, partner_id, kid, proof.jkt, proof.once, proof.expires, asked)
+        shown = access.Shown(kid=kid, jkt=proof.jkt, once=proof.once, expires=proof.expires)
+        found = await access.admit(self._pool, partner_id, shown, asked)
         if found.requests > self._per_minute:
             raise TooMany("the number of requests in this minute is used up", 60 - now.second)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +108,19 @@ class Question:
     limit: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a request shows at the door."""
+
+    kid: str
+    """Of the key that got its token."""
+    jkt: str
+    """Thumbprint of the key that proves it (RFC 7638)."""
+    once: bytes
+    """Under this its proof is used up."""
+    expires: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What became of a request at the door."""
@@ -127,11 +140,9 @@ async def standing(pool: Pool, partner: str, asked: Question) -> Standing:
     return Standing(*row) if row else Standing(False, "", asked.limit)
 
 
-async def admit(
-    pool: Pool, partner: str, kid: str, jkt: str, once: bytes, expires: datetime, asked: Question
-) -> Admission:
+async def admit(pool: Pool, partner: str, shown: Shown, asked: Question) -> Admission:
     """Use up a proof, count the request, see whether the partner may call with these keys; one statement."""
-    values = _values(partner, asked) | {"kid": kid, "jkt": jkt, "once": once, "expires": expires}
+    values = _values(partner, asked) | asdict(shown)
     async with pool.connection() as conn:  # commits by itself
         row = await (await conn.execute(_ADMIT, values)).fetchone()
     if row is None:

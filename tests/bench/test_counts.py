@@ -164,7 +164,8 @@ def test_a_request_is_let_in_by_one_statement(database: Database, tmp_path: Any,
     """Replay, count, suspension, agreement and guard: one statement, one round trip."""
     populate(database)
     asked = access.Question(release=release, at=NOW, since=NOW, limit=500)
-    work = lambda pool: access.admit(pool, BIG, b"once", NOW, asked)  # noqa: E731
+    shown = access.Shown(kid="auth-1", jkt="none", once=b"once", expires=NOW)
+    work = lambda pool: access.admit(pool, BIG, shown, asked)  # noqa: E731
     messages = traced(database, "app", work, str(tmp_path / "trace"))
     assert (messages.count(b"Execute") + messages.count(b"Query"), messages.count(b"Sync")) == (1, 1)
 

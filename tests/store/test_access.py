@@ -16,9 +16,10 @@ from typing import TypeVar
 import pytest
 
 from broker.api.backing import PgDirectory
+from broker.api.directory import Proof
 from broker.api.problems import TooMany
 from broker.store import access, sweeping
-from broker.store.access import Admission, Question
+from broker.store.access import Admission, Question, Shown
 from broker.store.embedded import EmbeddedServer, _wait_gone, embedded
 from broker.store.engine import Database, unit_of_work
 from tests.store.world import NOW, PARTNERS, populate, publish
@@ -49,7 +50,8 @@ def admit(
     pool: access.Pool, once: int, partner: str = ONE, release: str | None = None
 ) -> Awaitable[Admission]:
     asked = Question(release=release, at=NOW, since=NOW - timedelta(hours=1), limit=500)
-    return access.admit(pool, partner, once.to_bytes(32, "big"), EXPIRES, asked)
+    shown = Shown(kid="auth-1", jkt="none", once=once.to_bytes(32, "big"), expires=EXPIRES)
+    return access.admit(pool, partner, shown, asked)
 
 
 def test_a_proof_lets_one_request_in_whoever_asks_at_the_same_moment(database: Database) -> None:
@@ -88,7 +90,9 @@ def test_the_limit_of_a_minute_holds_over_processes(database: Database) -> None:
             said = []
             for number in range(7):
                 try:
-                    await doors[number % 2].admit(ONE, bytes([number]), EXPIRES, None)
+                    await doors[number % 2].admit(
+                        ONE, "auth-1", Proof("none", bytes([number]), EXPIRES), None
+                    )
                     said.append("in")
                 except TooMany as error:
                     said.append(error.headers["Retry-After"])

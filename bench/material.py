@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -126,7 +126,7 @@ def _partner(number: int, recipient_class: str, country: str, purposes: tuple[st
         case_alias="a" * 26,
         reference="CF-2026-000123-7",
         desk={"organisation": "Synthetic Hotline", "phone": "+32 2 000 00 00"},
-        legal_refs=({"statute": "CC", "article": "171"},),
+        day=date(2026, 3, 2),
         handling=HANDLING,
         legal_basis={"basis": "synthetic"},
     )

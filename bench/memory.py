@@ -17,12 +17,13 @@ from jose import jwt as jose_jwt
 
 from bench.measure import Result, at_least, at_most, race
 from bench.options import Options
-from broker.api.directory import ClientRecord
+from broker.api.directory import ClientRecord, Proof
 from broker.api.dpop import ProofVerifier
 from broker.api.oauth import PartnerAuth
 from broker.api.tokens import TYP, TokenIssuer, TokenVerifier
 from broker.core.canonical import b64u, encode
 from broker.sealing.jose import ALG, KeySet, PinnedKey, SigningKey, jwk_from_public_key, thumbprint
+from broker.store.access import Admission
 
 URL = "https://broker.example"
 PATH = "/v1/referrals"
@@ -44,24 +45,26 @@ class Replay:
 
 
 class Directory:
-    """Everybody is active."""
+    """Everybody is active; proofs are remembered in this process only."""
+
+    def __init__(self) -> None:
+        self._replay = Replay()
 
     async def client(self, client_id: str) -> ClientRecord | None:
         """Nobody is registered."""
         del client_id
         return None
 
-    async def is_active(self, partner_id: str) -> bool:
-        """Always."""
-        del partner_id
-        return True
+    async def admit(self, partner_id: str, kid: str, proof: Proof, release: str | None) -> Admission:
+        """See `Directory.admit`."""
+        del partner_id, kid, release
+        return Admission(await self._replay.remember("dpop", proof.once, proof.expires), True, 1, None)
 
 
 def in_memory(auth: PartnerAuth) -> PartnerAuth:
     """The same authentication with stores that cost nothing."""
     made = copy.copy(auth)
     made._directory = Directory()
-    made._proofs = ProofVerifier(auth.public_url, Replay())
     return made
 
 
@@ -83,9 +86,10 @@ def auth(options: Options) -> Result:
     jwk = jwk_from_public_key(client.public_key())
     record = ClientRecord("client", "pt_a", "active", (), frozenset({"referrals:pull"}))
     now = datetime.now(UTC)
-    token = TokenIssuer(URL, key).issue(record, record.scopes, thumbprint(jwk), now, "t1")
+    token = TokenIssuer(URL, key).issue(record, "auth", record.scopes, thumbprint(jwk), now, "t1")
     tokens = TokenVerifier(URL, KeySet([PinnedKey("token-1", ALG, typs, server.public_key())]))
-    proofs = ProofVerifier(URL, Replay())
+    replay = Replay()
+    proofs = ProofVerifier(URL, replay)
     prover = SigningKey.load("dpop", frozenset({"dpop+jwt"}), client)
     claims = {
         "htm": "GET",
@@ -104,7 +108,8 @@ def auth(options: Options) -> Result:
 
     def ours() -> None:
         seen = tokens.verify(token, now)
-        finished(proofs.verify(next(spent), "GET", PATH, now, token=token, jkt=seen.jkt))
+        proof = proofs.check(next(spent), "GET", PATH, now, token=token, jkt=seen.jkt)
+        assert finished(replay.remember("dpop", proof.once, proof.expires))
 
     public, signature = _signed(server)
     served = {**jwk_from_public_key(server.public_key()), "alg": ALG}

@@ -68,7 +68,7 @@ def create_app(desk: Desk, worker: Worker | None = None, *, pages: bool = True) 
     if pages:
         mount.install(app, desk)
     openapi.describe(app, desk.settings.issuer)
-    envelope.install(app)
+    envelope.install(app, secure=desk.settings.issuer.startswith("https://"))
     return app
 
 
@@ -88,7 +88,12 @@ def _auth(desk: Desk, app_pool: object) -> PartnerAuth:
     keyring = desk.keys()
     return PartnerAuth(
         desk.settings.issuer,
-        PgDirectory(app_pool, desk.settings.pulls_per_minute, desk.clock),  # type: ignore[arg-type]
+        PgDirectory(
+            app_pool,  # type: ignore[arg-type]
+            desk.settings.pulls_per_minute,
+            desk.settings.bulk_per_hour,
+            desk.clock,
+        ),
         PgReplay(app_pool),  # type: ignore[arg-type]
         keyring.signer("token"),
         keyring.keys("token"),

@@ -158,6 +158,19 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
+def in_use(state: Path) -> bool:
+    """Whether some process has the embedded server of this state folder open."""
+    users = state / "pg.users"
+    if not users.exists():
+        return False
+    with users.open("r") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _leave(state: Path, users: Any, server: EmbeddedServer) -> None:
     with _lock(state / "pg.turn"):
         fcntl.flock(users, fcntl.LOCK_UN)

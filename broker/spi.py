@@ -227,6 +227,9 @@ class Report:
     key: str
     kind: Literal["failed", "delayed"]
     code: str
+    kept: bytes = b""
+    """What of it is kept as evidence: words of machines. Never the report as it came, since anybody may write
+    one and attach what the broker must not hold."""
 
 
 @runtime_checkable

@@ -145,9 +145,7 @@ def serving(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     desk = replace(house.desk, settings=house.desk.settings.model_copy(update={"issuer": url}))
     app = create_app(desk, Worker(desk) if worker else None)
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="error", ws="none", date_header=dated)
-    )
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", date_header=dated))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:

@@ -76,13 +76,15 @@ class IccamAdapter:
 
     def lint(self, referral: MinimisedReferral, documents: Sequence[Document]) -> Sequence[Finding]:
         """What ICCAM would not take, or take as less than it is."""
-        del referral
         body = json.loads(documents[0].content)
         findings = [] if body["urls"] else [Finding("iccam-no-url", "warn")]
         if any(not url["hostingCountryCode"] for url in body["urls"]):
             findings.append(Finding("iccam-no-country", "warn"))
         if any(url["assessment"] is None for url in body["urls"]):
             findings.append(Finding("iccam-not-assessed", "warn"))
+        flags = {item.get("synthetic_flag") for item in referral.entities.get("items", {}).values()}
+        if "suspected_ai" in flags or (flags & report.VIRTUAL and flags - report.VIRTUAL):
+            findings.append(Finding("iccam-virtual-as-real", "warn"))  # by its lists: yes or no for a URL
         return findings
 
     def endpoint_issues(self, endpoint: Mapping[str, Json]) -> Sequence[Issue]:

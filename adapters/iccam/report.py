@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from adapters.iccam.codes import codes
 from broker.spi import Json, MinimisedReferral
 
-NEEDS = frozenset({"F16", "F29", "F31", "F33", "F34", "F51", "F52", "F59", "F76", "F77", "F78", "F83"})
+NEEDS = frozenset(
+    {
+        *("F08", "F16", "F24", "F29", "F31", "F33", "F34", "F51", "F52", "F59", "F76", "F77", "F78"),
+        *("F79", "F83"),
+    }
+)
 NAME = "iccam-report.json"
+VIRTUAL = frozenset({"ai", "drawn"})
 _AGE = {
     "0-2": "infant",
     "3-6": "prepubescent",
@@ -38,9 +44,8 @@ def body(referral: MinimisedReferral) -> dict[str, Any]:
     first = places[chosen[0]] if chosen else {}
     lists = codes()
     commerce = first.get("commerce")
-    received = referral.drafted_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "hotlineReceivedDate": received,
+        "hotlineReceivedDate": _received(referral),
         "hotlineReference": reference,
         "memo": "",
         "sourceUrlUsername": _member(first.get("credentials"), "username") or "",
@@ -96,10 +101,26 @@ def _assessment(referral: MinimisedReferral, here: list[Mapping[str, Json]]) -> 
         "classification": found[0],
         "ageCategorization": lists.get("age", ages.pop() if len(ages) == 1 else "unknown"),
         "genderCategorization": lists.get("gender", sex) or 1,
-        "virtualContentCategorization": 0,
-        "userGeneratedContentCategorization": 0,
-        "childModelingCategorization": 0,
+        # The lists have yes and no alone. What may be a real child is never told as made up.
+        "virtualContentCategorization": int(all(item.get("synthetic_flag") in VIRTUAL for item in here)),
+        "userGeneratedContentCategorization": int(_any(here, "self_generated")),
+        "childModelingCategorization": int(_any(here, "modelling")),
     }
+
+
+def _any(here: list[Mapping[str, Json]], name: str) -> bool:
+    return any(_member(item.get("self_generated"), name) == "yes" for item in here)
+
+
+def _received(referral: MinimisedReferral) -> str:
+    """When the hotline got it; when it is not told, or by the day alone, when this was drafted."""
+    at = _member(referral.facts.get("case", {}).get("dates"), "opened_at")
+    try:
+        opened = datetime.fromisoformat(str(at))
+    except ValueError:
+        opened = referral.drafted_at
+    known = referral.drafted_at if opened.tzinfo is None else opened
+    return known.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _items(referral: MinimisedReferral) -> Iterator[Mapping[str, Json]]:
@@ -113,9 +134,9 @@ def _found_at(ref: Json) -> list[str]:
 
 
 def _payments(commerce: Json) -> Iterator[int]:
-    methods = _member(commerce, "payment_methods")
-    for method in methods if isinstance(methods, list) else []:
-        yield codes().get("payment_method", method) or codes().lists["payment_method"]["other"]
+    methods, other = _member(commerce, "payment_methods"), codes().lists["payment_method"]["other"]
+    numbers = (codes().get("payment_method", m) or other for m in (methods or ()))
+    yield from dict.fromkeys(numbers)
 
 
 def _member(value: Json, name: str) -> Json:

@@ -43,13 +43,13 @@ class AssertionVerifier:
         self._directory = directory
         self._replay = replay
 
-    async def verify(self, assertion: str, client_id: str | None, now: datetime) -> ClientRecord:
-        """The active client that signed it; its jti is used up by this call.
+    async def verify(self, assertion: str, client_id: str | None, now: datetime) -> tuple[ClientRecord, str]:
+        """The active client that signed it, and by which key (`kid`); its jti is used up by this call.
 
         `client_id`: the request parameter of that name, which is optional but has to agree.
         """
         parsed, claims = _read(assertion)
-        client = await self._client(claims, parsed, now)
+        client, kid = await self._client(claims, parsed, now)
         if client_id is not None and client_id != client.client_id:
             _refuse("the parameter client_id differs from the assertion's")
         if claims.get("iss") != claims.get("sub"):
@@ -64,19 +64,21 @@ class AssertionVerifier:
         once = sha256(f"{client.client_id}\0{jti}".encode()).digest()
         if not await self._replay.remember("assertion", once, expires):
             _refuse("the assertion was used before: make one for each request, with a new jti")
-        return client
+        return client, kid
 
-    async def _client(self, claims: Mapping[str, Json], parsed: Parsed, now: datetime) -> ClientRecord:
+    async def _client(
+        self, claims: Mapping[str, Json], parsed: Parsed, now: datetime
+    ) -> tuple[ClientRecord, str]:
         name = claims.get("sub")
-        if type(name) is not str or not 1 <= len(name) <= 128:
+        if type(name) is not str or not 1 <= len(name) <= 128 or not name.isprintable():
             _refuse("sub of the assertion is not a client_id")
         client = await self._directory.client(name)
         if client is None or client.status != "active":
             _refuse(_UNKNOWN)
-        kid = parsed.header.get("kid")
+        kid = str(parsed.header["kid"])
         if not any(key.kid == kid and key.usable(now) and _signed_by(key, parsed) for key in client.keys):
             _refuse(_UNKNOWN)
-        return client
+        return client, kid
 
 
 def _read(assertion: str) -> tuple[Parsed, Mapping[str, Json]]:

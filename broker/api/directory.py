@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from broker.spi import Json
+from broker.store.access import Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,34 @@ class ClientRecord:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a proof of possession that holds still needs: that it is used for the first time."""
+
+    jkt: str
+    """Thumbprint of the key that made it (RFC 7638)."""
+    once: bytes
+    """Under this it is used up."""
+    expires: datetime
+
+
 class Directory(Protocol):
-    """Registered clients. Both are on the hot path: async, and one indexed read at most."""
+    """Registered clients, and the door. On the hot path: async, and one statement at most."""
 
     async def client(self, client_id: str) -> ClientRecord | None:
         """The client of that id, suspended or not; None when there is none."""
 
-    async def is_active(self, partner_id: str) -> bool:
-        """Whether the partner may call now. Asked on each request, so suspension acts at once."""
+    async def admit(self, partner_id: str, kid: str, proof: Proof, release: str | None) -> Admission:
+        """Uses up a request's proof and says whether the partner may call now, by a token that the key `kid`
+        got and the proof's key proves.
+
+        Asked on each request, so a suspension and the revocation of either key act at once. `release` is one
+        that it wants to collect.
+        """
 
 
 class ReplayStore(Protocol):
-    """Single use across all processes (in production a table with a unique key)."""
+    """Single use across all processes (in production a table with a unique key), for asking for a token."""
 
     async def remember(self, space: str, key_hash: bytes, expires_at: datetime) -> bool:
         """True the first time this hash is seen in this space, False ever after until it expires.

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from broker.api.directory import ReplayStore
+from broker.api.directory import Proof, ReplayStore
 from broker.core.canonical import b64u
 from broker.errors import NotAuthentic, Refused
 from broker.sealing.jose import Parsed, parse, public_key_from_jwk, thumbprint
@@ -81,14 +81,21 @@ class ProofVerifier:
     """Verifies proofs against URLs built from the configured public base URL, never from `Host`."""
 
     def __init__(self, public_url: str, replay: ReplayStore, nonces: Nonces | None = None) -> None:
-        self._base = public_url
+        self._base = (normal_url(public_url) or "").rstrip("/")
         self._replay = replay
         self._nonces = nonces
         self._keys: dict[str, _Key] = {}
         # By the header's exact text: a client sends the same one each time, and parsing it costs
         # more than all other checks. It gets in only when a whole proof has passed.
 
-    async def verify(
+    async def verify(self, proof: str, method: str, path: str, now: datetime) -> str:
+        """The thumbprint of the key of a proof without a token; the proof is used up by this call."""
+        checked = self.check(proof, method, path, now)
+        if not await self._replay.remember("dpop", checked.once, checked.expires):
+            raise replayed()
+        return checked.jkt
+
+    def check(
         self,
         proof: str,
         method: str,
@@ -97,26 +104,24 @@ class ProofVerifier:
         *,
         token: str | None = None,
         jkt: str | None = None,
-    ) -> str:
-        """The thumbprint of the proof's key. With `token`, `ath` and `jkt` have to match too.
+    ) -> Proof:
+        """Everything but the first use, which the caller has to see to: `Directory.admit`.
 
-        `path` is the raw, percent-encoded path of the request.
+        With `token`, `ath` and `jkt` have to match too. `path` is the raw, percent-encoded path of the
+        request.
         """
         key, claims = self._signed(proof)
-        self._check_request(claims, method, path)
+        target = self._check_request(claims, method, path)
         issued = self._check_time(claims, now)
         if jkt is not None and not hmac.compare_digest(jkt, key.jkt):
             _refuse("the proof is signed with another key than the one the token is bound to")
         if token is not None and claims.get("ath") != b64u(sha256(token.encode()).digest()):
             _refuse("the claim ath is not the hash of the access token")
         self._check_nonce(claims, now)
-        jti = claims["jti"]
-        once = sha256(f"{key.jkt}\0{jti}\0{path}".encode()).digest()
-        expires = datetime.fromtimestamp(issued + SKEW + 1, UTC)
-        if not await self._replay.remember("dpop", once, expires):
-            _refuse("the proof was used before: its jti is not new")
         self._keep(proof.partition(".")[0], key)
-        return key.jkt
+        # By the address itself, not by how this request wrote it: `%72` for `r` would make it new.
+        once = sha256(f"{key.jkt}\0{claims['jti']}\0{target}".encode()).digest()
+        return Proof(key.jkt, once, datetime.fromtimestamp(issued + SKEW + 1, UTC))
 
     def _signed(self, proof: str) -> tuple[_Key, Mapping[str, Json]]:
         try:
@@ -145,12 +150,15 @@ class ProofVerifier:
                 del self._keys[next(iter(self._keys))]
             self._keys[header] = key
 
-    def _check_request(self, claims: Mapping[str, Json], method: str, path: str) -> None:
+    def _check_request(self, claims: Mapping[str, Json], method: str, path: str) -> str:
+        """The normal form of the address that was asked for; the proof is for it."""
         if claims.get("htm") != method:
             _refuse("the claim htm is not the method of this request")
-        htu, expected = claims.get("htu"), self._base + path
-        if type(htu) is not str or (htu != expected and normal_url(htu) != normal_url(expected)):
+        htu, asked = claims.get("htu"), self._base + path
+        expected = normal_url(asked) if "%" in asked else asked
+        if type(htu) is not str or expected is None or (htu != expected and normal_url(htu) != expected):
             _refuse("the claim htu is not the public address of this route")
+        return expected
 
     @staticmethod
     def _check_time(claims: Mapping[str, Json], now: datetime) -> int:
@@ -172,6 +180,11 @@ class ProofVerifier:
         nonce = claims.get("nonce")
         if type(nonce) is not str or not self._nonces.accepts(nonce, now):
             raise ProofRefused("the proof has to carry the nonce of the header DPoP-Nonce", "use_dpop_nonce")
+
+
+def replayed() -> ProofRefused:
+    """What is raised when a proof comes a second time."""
+    return ProofRefused("the proof was used before: its jti is not new", "invalid_dpop_proof")
 
 
 def normal_url(url: str) -> str | None:

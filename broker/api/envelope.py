@@ -1,4 +1,4 @@
-"""What every answer has in common: trace id, `no-store`, and errors as problem documents."""
+"""What every request and answer has in common: a bounded body, trace id, `no-store`, problem documents."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ from broker.errors import BrokerError
 from broker.observe import log
 
 
-def install(app: FastAPI) -> None:
-    """Adds the handlers and, outermost so far, the middleware. Call it after other middleware."""
+def install(app: FastAPI, *, secure: bool = False) -> None:
+    """Adds the handlers and, outermost so far, the middleware. Call it after other middleware.
+
+    `secure`: browsers come by TLS, and are told never to come otherwise.
+    """
 
     async def on_broker_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, BrokerError)  # noqa: S101 - registered for this class only
@@ -40,7 +43,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BrokerError, on_broker_error)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, secure=secure)
 
 
 def _declared_names(app: FastAPI) -> frozenset[str]:
@@ -70,6 +73,31 @@ FOR_EVER = b"public, max-age=31536000, immutable"
 """Said only by files whose digest stands in their address; everything else is `no-store`."""
 
 
+LIMITS = (("/desk/", 32 * 1024 * 1024), ("/inbox/", 32 * 1024 * 1024), ("/v1/cases", 2 * 1024 * 1024))
+"""Octets that a body may have, by where it is sent; anywhere else `LIMIT`."""
+LIMIT = 64 * 1024
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """`receive`, which refuses to take in more than a body may have.
+
+    A route's body is read before anybody asks who sent it, and a length that is announced need not be
+    the true one: only counting holds.
+    """
+    most = next((octets for start, octets in LIMITS if scope["path"].startswith(start)), LIMIT)
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise HTTPException(413)
+        return message
+
+    return bounded
+
+
 class Envelope:
     """Puts trace id and `no-store` on every answer and turns what nobody expected into a bare 500.
 
@@ -77,8 +105,11 @@ class Envelope:
     whatever values it holds, to the server's log.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, secure: bool = False) -> None:
         self.app = app
+        self._always = [(b"x-content-type-options", b"nosniff")]
+        if secure:
+            self._always.append((b"strict-transport-security", b"max-age=31536000"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,13 +127,13 @@ class Envelope:
                     given.append((b"cache-control", b"no-store"))
                 message["headers"] = [
                     *given,
-                    (b"x-content-type-options", b"nosniff"),
+                    *self._always,
                     (TRACE_HEADER.lower().encode(), trace),
                 ]
             await send(message)
 
         try:
-            await self.app(scope, receive, dressed)
+            await self.app(scope, _bounded(scope, receive), dressed)
         except Exception as error:
             kind, at = type(error).__qualname__, _where(error)
             log.error("unhandled", trace=trace.decode(), error=kind, at=at)

@@ -23,12 +23,13 @@ from fastapi.security.base import SecurityBase
 from starlette.responses import Response
 
 from broker.api.assertion import ASSERTION_TYPE, AssertionRefused, AssertionVerifier
-from broker.api.directory import ClientRecord, Directory, ReplayStore
-from broker.api.dpop import Nonces, ProofRefused, ProofVerifier
+from broker.api.directory import ClientRecord, Directory, Proof, ReplayStore
+from broker.api.dpop import Nonces, ProofRefused, ProofVerifier, replayed
 from broker.api.problems import ScopeMissing, Unauthenticated
 from broker.api.tokens import LIFETIME, Claims, TokenIssuer, TokenVerifier
 from broker.errors import BrokerError, Misconfigured, NotAuthentic
 from broker.sealing.jose import KeySet, SigningKey
+from broker.store.access import Standing
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource"
@@ -51,6 +52,8 @@ class Caller:
     scopes: frozenset[str]
     jkt: str
     token_hash: str
+    standing: Standing | None = None
+    """To the release it wants to collect, on the routes that ask for it."""
 
 
 class GrantError(BrokerError):
@@ -101,10 +104,10 @@ class PartnerAuth:
             if "grant_type" not in form:
                 _refuse("invalid_request", "the parameter grant_type is missing")
             _refuse("unsupported_grant_type", "the only grant_type is client_credentials")
-        client = await self._authenticate(request, form, now)
+        client, kid = await self._authenticate(request, form, now)
         scopes = _granted(form.get("scope"), client)
         jkt = await self._prove(request, now)
-        token = self._issuer.issue(client, scopes, jkt, now, str(uuid.uuid4()))
+        token = self._issuer.issue(client, kid, scopes, jkt, now, str(uuid.uuid4()))
         return {
             "access_token": token,
             "token_type": "DPoP",
@@ -112,7 +115,9 @@ class PartnerAuth:
             "scope": " ".join(sorted(scopes)),
         }
 
-    async def _authenticate(self, request: Request, form: Mapping[str, str], now: datetime) -> ClientRecord:
+    async def _authenticate(
+        self, request: Request, form: Mapping[str, str], now: datetime
+    ) -> tuple[ClientRecord, str]:
         if "authorization" in request.headers or "client_secret" in form:
             _refuse("invalid_request", "private_key_jwt is the only client authentication")
         if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
@@ -137,7 +142,7 @@ class PartnerAuth:
             headers["DPoP-Nonce"] = self._nonces.current(now)
         return Response(orjson.dumps(body), status, headers, "application/json")
 
-    async def caller(self, request: Request, scope: str) -> Caller:
+    async def caller(self, request: Request, scope: str, *, collecting: bool = False) -> Caller:
         """The caller of a resource request; 401 with a challenge, or 403 without the scope."""
         now = self._clock()
         headers = request.headers
@@ -149,24 +154,32 @@ class PartnerAuth:
             self._challenge(now, "invalid_token", "exactly one Authorization: DPoP is required")
         if len(proofs) != 1:
             self._challenge(now, "invalid_dpop_proof", "exactly one DPoP header is required")
-        claims = await self._bound(request, token, proofs[0], now)
-        if not await self._directory.is_active(claims.partner_id):
-            self._challenge(now, "invalid_token", "access of this partner is suspended")
+        claims, proof = self._bound(request, token, proofs[0], now)
+        release = request.path_params.get("release") if collecting else None
+        admitted = await self._directory.admit(claims.partner_id, claims.kid, proof, release)
+        if not admitted.fresh:
+            refused = replayed()
+            self._challenge(now, refused.error, refused.message)
+        if not admitted.active:
+            message = "this partner is suspended, or a key behind this token was revoked"
+            self._challenge(now, "invalid_token", message)
         if scope not in claims.scopes:
             raise ScopeMissing(scope, self._challenge_text("insufficient_scope", scope=scope))
-        return Caller(claims.partner_id, claims.client_id, claims.scopes, claims.jkt, claims.token_hash)
+        return Caller(
+            claims.partner_id, claims.client_id, claims.scopes, claims.jkt, claims.token_hash,
+            admitted.standing,
+        )  # fmt: skip
 
-    async def _bound(self, request: Request, token: str, proof: str, now: datetime) -> Claims:
+    def _bound(self, request: Request, token: str, proof: str, now: datetime) -> tuple[Claims, Proof]:
         try:
             claims = self._tokens.verify(token, now)
-            await self._proofs.verify(
+            return claims, self._proofs.check(
                 proof, request.method, _raw_path(request), now, token=token, jkt=claims.jkt
             )
         except ProofRefused as refused:
             self._challenge(now, refused.error, refused.message)
         except NotAuthentic as refused:
             self._challenge(now, "invalid_token", refused.message)
-        return claims
 
     def _challenge(self, now: datetime, error: str | None, message: str) -> NoReturn:
         headers = {"WWW-Authenticate": self._challenge_text(error)}
@@ -184,12 +197,16 @@ class PartnerAuth:
 
 
 class Authenticated(SecurityBase):
-    """The dependency of a route with this scope; as a security scheme the OpenAPI document shows it."""
+    """The dependency of a route with this scope; as a security scheme the OpenAPI document shows it.
 
-    def __init__(self, scope: str) -> None:
+    `collecting`: the route hands out the release in its path, so ask at once how the caller stands to it.
+    """
+
+    def __init__(self, scope: str, *, collecting: bool = False) -> None:
         if scope not in SCOPES:
             raise Misconfigured("scope-unknown", "a route asks for a scope that is not in SCOPES")
         self.scope = scope
+        self.collecting = collecting
         self.scheme_name = "partner"
         self.model = OAuth2(
             flows=OAuthFlows(
@@ -202,15 +219,16 @@ class Authenticated(SecurityBase):
     async def __call__(self, request: Request) -> Caller:
         """The caller, or 401 or 403."""
         auth: PartnerAuth = request.app.state.partner_auth
-        return await auth.caller(request, self.scope)
+        return await auth.caller(request, self.scope, collecting=self.collecting)
 
 
-def authenticated(scope: str) -> Any:
+def authenticated(scope: str, *, collecting: bool = False) -> Any:
     """What a route with this scope takes: `Annotated[Caller, authenticated(…)]`."""
-    return Security(Authenticated(scope), scopes=[scope])
+    return Security(Authenticated(scope, collecting=collecting), scopes=[scope])
 
 
 PullCaller = Annotated[Caller, authenticated("referrals:pull")]
+CollectCaller = Annotated[Caller, authenticated("referrals:pull", collecting=True)]
 AnswerCaller = Annotated[Caller, authenticated("referrals:answer")]
 SubmitCaller = Annotated[Caller, authenticated("cases:submit")]
 

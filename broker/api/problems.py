@@ -84,9 +84,10 @@ PROBLEMS: dict[str, ProblemType] = {
         "Fetch the resource again and decide on what it says now.",
     ),
     "gone": ProblemType(
-        "It was withdrawn",
+        "It cannot be collected any more",
         410,
-        "Do not ask again. If a copy was collected earlier, follow the withdrawal in your feed.",
+        "Do not ask again. Read `reason`: `withdrawn` takes back what was collected too, follow the "
+        "withdrawal in your feed; after `window-closed` and `erased` a copy collected earlier stands.",
     ),
     "too-large": ProblemType(
         "The request is too large", 413, "Keep to the limits in /.well-known/broker-configuration."
@@ -107,11 +108,17 @@ PROBLEMS: dict[str, ProblemType] = {
     "unavailable": ProblemType("The broker is not ready", 503, "Repeat after the time in `Retry-After`."),
 }
 
+
+class Gone(Conflict):
+    """410: it could be collected once. `code` says why not any more; only `withdrawn` takes it back."""
+
+
 _BY_STATUS = {kind.status: code for code, kind in PROBLEMS.items() if code != "not-authentic"}
 _BY_CLASS: tuple[tuple[type[BrokerError], str], ...] = (
     (Refused, "bad-request"),
     (NotFound, "not-found"),
     (Forbidden, "forbidden"),
+    (Gone, "gone"),
     (Conflict, "conflict"),
     (NotAuthentic, "not-authentic"),
     (Misconfigured, "internal"),
@@ -196,8 +203,7 @@ def problem(
     }
     if detail:
         body["detail"] = detail
-    if hint:
-        body["hint"] = hint
+    body["hint"] = hint or kind.what_to_do
     if reason is not None and reason != code:
         body["reason"] = reason
     listed = [{"field": i.field, "rule": i.rule, "detail": i.detail} for i in issues]

@@ -6,30 +6,39 @@ published are the same 404.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from broker.api.backing import RELEASE_ID
 from broker.api.bodies import Answer, Read
 from broker.api.context import Api
-from broker.api.oauth import AnswerCaller, Caller, PullCaller
-from broker.api.problems import TooMany
+from broker.api.oauth import AnswerCaller, Caller, CollectCaller, PullCaller
+from broker.api.problems import Gone, TooMany
 from broker.core import canonical
 from broker.core.outcomes import NEEDS_GAPS, OUTCOMES
+from broker.desk import recheck
 from broker.desk.receive import ReceiptCheck, check_receipt
-from broker.errors import Conflict, Forbidden, Issue, Refused
+from broker.errors import Conflict, Forbidden, Issue, NotFound, Refused
 from broker.sealing import notes
-from broker.store import access, feed, follow_up
+from broker.store import feed, follow_up
 from broker.store.ledger_append import Entry
 
 router = APIRouter(prefix="/v1", tags=["referrals"])
 
-ReleaseId = Annotated[str, Path(pattern=r"^[a-z2-7]{26}$", description="Id of the release, from the feed.")]
+ReleaseId = Annotated[str, Path(pattern=RELEASE_ID, description="Id of the release, from the feed.")]
 JOSE = "application/jose"
+GONE = {
+    "withdrawn": "follow the withdrawal in your feed: it takes back what was collected too",
+    "window-closed": "what was collected stands; for another copy ask the broker's desk to release it again",
+    "erased": "what was collected stands; there is nothing to collect any more",
+}
+"""Why a referral of one's own feed cannot be collected any more → what to do."""
 CURSOR = r"^(-1|[0-9]{1,15})(\.U[1-4])?$"
 MAX_RECEIPT = 64 * 1024
 
@@ -70,13 +79,13 @@ async def list_referrals(
 
 
 @router.get("/referrals/{release}", summary="Collect", response_class=Response)
-async def collect(request: Request, caller: PullCaller, release: ReleaseId) -> Response:
+async def collect(request: Request, caller: CollectCaller, release: ReleaseId) -> Response:
     """The sealed referral as stored (JWE). Recorded in the ledger before the bytes leave."""
     return await _collect(request, caller, release, "referral")
 
 
 @router.get("/referrals/{release}/apart", summary="Collect what is sealed apart", response_class=Response)
-async def collect_apart(request: Request, caller: PullCaller, release: ReleaseId) -> Response:
+async def collect_apart(request: Request, caller: CollectCaller, release: ReleaseId) -> Response:
     """The JWE to the key `apart`; 404 where there is none."""
     return await _collect(request, caller, release, "apart")
 
@@ -84,7 +93,7 @@ async def collect_apart(request: Request, caller: PullCaller, release: ReleaseId
 @router.get("/referrals/{release}/documents/{name}", summary="Collect a document", response_class=Response)
 async def collect_document(
     request: Request,
-    caller: PullCaller,
+    caller: CollectCaller,
     release: ReleaseId,
     name: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")],
 ) -> Response:
@@ -203,20 +212,22 @@ def _position(cursor: str, urgency: str | None) -> int:
 
 async def _collect(request: Request, caller: Caller, release: str, part: str) -> Response:
     api: Api = request.app.state.api
-    now = api.now()
-    allowed, addressee_class = await access.may_collect(api.app, caller.partner_id, release, now)
-    if not allowed and not api.desk.pack.is_statutory(addressee_class):
+    now, standing = api.now(), caller.standing
+    if standing is None or not (standing.in_force or api.desk.pack.is_statutory(standing.addressee_class)):
         raise Forbidden(
             "agreement-not-in-force",
             "the agreement behind this referral is suspended or over; receipts and answers stay open",
         )
+    provider = api.desk.pack.role(standing.addressee_class) == "provider"  # nobody else pays for a thread
+    if provider and await run_in_threadpool(recheck.kept_from, api.desk, standing.addressee_class, release):
+        raise NotFound("referral")  # any other word would tell the host of a police hold
     wanted = request.headers.get("if-none-match")
     if wanted is not None:
         known = await feed.sealed(api.feed, caller.partner_id, release, part)
         if f'"{known.sha256}"' in wanted:
             return Response(status_code=304, headers={"ETag": f'"{known.sha256}"'})
-    if part == "referral":
-        await _guard_bulk(api, caller, now)
+    if part == "referral" and standing.collected >= api.settings.bulk_per_hour:
+        raise TooMany("the number of referrals for this hour is used up", 600)
     try:
         found = await feed.collect(
             api.feed, caller.partner_id, release, part, at=now,
@@ -227,18 +238,14 @@ async def _collect(request: Request, caller: Caller, release: str, part: str) ->
             ),
         )  # fmt: skip
     except Conflict as error:
-        raise Conflict("gone", error.message, "follow the withdrawal in your feed") from None
+        if error.code not in GONE:
+            raise
+        raise Gone(error.code, error.message, GONE[error.code]) from None
     return Response(
         found.body,
         media_type=found.media_type,
         headers={"ETag": f'"{found.sha256}"', "Repr-Digest": _repr_digest(found.sha256)},
     )
-
-
-async def _guard_bulk(api: Api, caller: Caller, now: datetime) -> None:
-    limit = api.settings.bulk_per_hour
-    if await access.collected_since(api.app, caller.partner_id, now - timedelta(hours=1), limit) >= limit:
-        raise TooMany("the number of referrals for this hour is used up", 600)
 
 
 def _entry(

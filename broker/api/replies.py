@@ -93,7 +93,7 @@ def _answer(form: Mapping[str, list[str]]) -> Answer:
         outcome,
         case_reference=one("reference") if "reference" in asked else None,
         gaps=tuple(sorted(set(form.get("gap", ())))) if "gaps" in asked else (),
-        suggest=one("suggest") if "country" in asked else None,
+        suggest=(one("suggest") or "").upper() or None if "country" in asked else None,
     )
 
 

@@ -28,6 +28,8 @@ class Claims:
     client_id: str
     partner_id: str
     scopes: frozenset[str]
+    kid: str
+    """The partner's key that got the token."""
     jkt: str
     expires: int
     token_hash: str
@@ -40,8 +42,11 @@ class TokenIssuer:
         self._url = public_url
         self._key = key
 
-    def issue(self, client: ClientRecord, scopes: frozenset[str], jkt: str, now: datetime, jti: str) -> str:
-        """A token for `scopes`, good for `LIFETIME` seconds, useless without the key `jkt`."""
+    def issue(
+        self, client: ClientRecord, kid: str, scopes: frozenset[str], jkt: str, now: datetime, jti: str
+    ) -> str:
+        """A token for `scopes`, good for `LIFETIME` seconds, useless without the key `jkt`, and as long as
+        the key `kid` that asked for it is not revoked."""
         issued = int(now.timestamp())
         claims = {
             "iss": self._url,
@@ -49,6 +54,7 @@ class TokenIssuer:
             "sub": client.client_id,
             "client_id": client.client_id,
             "partner": client.partner_id,
+            "kid": kid,
             "scope": " ".join(sorted(scopes)),
             "iat": issued,
             "exp": issued + LIFETIME,
@@ -69,8 +75,9 @@ class TokenVerifier:
     def verify(self, token: str, now: datetime) -> Claims:
         """The claims; raises `NotAuthentic` for any token that is not ours, whole and in time.
 
-        Expiry is checked on every call, the signature once in `CACHED_FOR` seconds. Suspension
-        of the partner is not this function's business: the caller asks the directory each time.
+        Expiry is checked on every call, the signature once in `CACHED_FOR` seconds. Suspension of the
+        partner and revocation of its keys are not this function's business: the caller asks the
+        directory each time.
         """
         moment = int(now.timestamp())
         digest = sha256(token.encode("utf-8", "replace")).digest()
@@ -91,6 +98,8 @@ class TokenVerifier:
             body = decode(verify(token, self._keys, TYP, now), max_bytes=_MAX_TOKEN)
         except NotAuthentic:
             raise NotAuthentic("token-form", "the access token is not one of this broker's") from None
+        if "kid" not in body:  # of the version before
+            raise NotAuthentic("token-expired", "the access token has expired")
         if body["iss"] != self._url or body["aud"] != self._url:
             raise NotAuthentic("token-audience", "the access token is for another broker")
         return _claims(body, digest)
@@ -107,6 +116,7 @@ def _claims(body: Mapping[str, Json], digest: bytes) -> Claims:
         client_id=body["client_id"],
         partner_id=body["partner"],
         scopes=frozenset(body["scope"].split()),
+        kid=body["kid"],
         jkt=body["cnf"]["jkt"],
         expires=body["exp"],
         token_hash=digest.hex(),

@@ -81,7 +81,9 @@ def sign_in(
 ) -> str:
     """A token of the command line for a member of staff: the password, and a code where one is set up.
 
-    Raises `Forbidden("code-needed")` when the account has one-time codes and none was given.
+    Raises `Forbidden("code-needed")` when the account has one-time codes and none was given,
+    `Forbidden("use-passkey")` when it has only a passkey: no terminal asks for that, and a password alone
+    must not go where the pages let nobody in with it.
     """
     account_id = passwords.begin(session, login, password, now)
     if not account_id.startswith("st_"):
@@ -90,4 +92,10 @@ def sign_in(
         if not code:
             raise Forbidden("code-needed", "this account needs a one-time code too")
         totp.verify(session, key, account_id, code, now)
+    elif passkeys.listed(session, account_id):
+        raise Forbidden(
+            "use-passkey",
+            "this account signs in by its passkey",
+            "set up one-time codes on the page of your account to use the command line too",
+        )
     return open_session(session, account_id, "cli", now, life=life)

@@ -23,12 +23,14 @@ def begin(session: Session, login: str, password: str, now: datetime) -> str:
 
     Raises `Forbidden("sign-in")` for a wrong password and for an unknown login, in the same words and
     at the same cost; `Forbidden("wait")` after five wrong ones in 15 minutes, by login, known or not;
-    `Forbidden("account")`, only after the right password, for an account not in good standing.
+    `Forbidden("busy")` when too many are checked at once; `Forbidden("account")`, only after the right
+    password, for an account not in good standing.
     """
-    attempts.note(session, "password", login, now)
-    person = people.find(session, login)
-    if not argon.fits(None if person is None else person.password_hash, password) or person is None:
-        raise Forbidden("sign-in", "login or password is wrong")
+    with argon.turn():
+        attempts.note(session, "password", login, now)
+        person = people.find(session, login)
+        if not argon.fits(None if person is None else person.password_hash, password) or person is None:
+            raise Forbidden("sign-in", "login or password is wrong")
     people.standing(session, person.id, now)
     attempts.forget(session, "password", login)
     return person.id

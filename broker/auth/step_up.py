@@ -1,8 +1,9 @@
 """Step-up: somebody signed in proves afresh who they are, for one digest, and the proof is kept.
 
-The WebAuthn challenge is the SHA-256 digest of what is released itself (64 hex digits: a draft's
-approval digest, or a batch's digest), so that the signature is evidence of what was approved. Without
-a passkey a fresh one-time code does; it proves the person and the time, not the digest.
+The WebAuthn challenge is the SHA-256 digest of what is released or erased itself (64 hex digits: a draft's
+approval digest, a batch's digest, the digest of the list of what goes), so that the signature is evidence
+of what was approved. Without a passkey a fresh one-time code does; it proves the person and the time, not
+the digest.
 
     asked = step_up.begin(session, site, staff_id, digest, now)          # asked.handle, asked.options
     step_up.finish_passkey(session, site, staff_id, asked.handle, answer, now)
@@ -33,7 +34,7 @@ from broker.auth.people import standing
 from broker.errors import Forbidden, NotAuthentic, Refused
 from broker.store import tables
 
-Purpose = Literal["release"]
+Purpose = Literal["release", "erase"]
 FRESH = timedelta(minutes=5)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -161,7 +162,7 @@ def reverify(row: tables.StepUpEvidence, site: Site) -> None:
 def _of_staff(session: Session, staff_id: str, now: datetime) -> None:
     actor, _ = standing(session, staff_id, now)
     if actor is None:
-        raise Forbidden("account", "only a member of staff releases")
+        raise Forbidden("account", "only a member of staff does this")
 
 
 def _octets(digest: str) -> bytes:

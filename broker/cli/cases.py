@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from broker.cli.console import Json, acting, desk, err, out, reported, show, show_error, show_rows
 from broker.core import case as core_case
 from broker.core.confirmation import Claim
-from broker.desk import casefile, confirm, intake
+from broker.desk import casefile, confirm, intake, setaside
 from broker.desk import route as desk_route
 from broker.errors import BrokerError
 from broker.store import tables
@@ -199,6 +199,38 @@ def _count(claim: Claim) -> str:
     yes = sum(verdict.says for verdict in claim.verdicts)
     no = len(claim.verdicts) - yes
     return f"{yes} yes" + (f", {no} no" if no else "")
+
+
+@case.command("set-aside")
+@reported
+def case_set_aside(
+    case_id: UUID,
+    reason: Annotated[str, typer.Option(help=f"One of {', '.join(setaside.REASONS)}.")],
+    as_json: Json = False,
+) -> None:
+    """End a confirmed case that routing gives to nobody. Another person agrees; anybody may reopen it."""
+    with desk(cases=True) as d, unit_of_work(d.db) as session:
+        setaside.set_aside(d, session, acting(d), case_id, reason)
+    said = "Set aside. Another person agrees with `broker case agree`."
+    show({"case": str(case_id), "state": setaside.WAITS}, as_json, said)
+
+
+@case.command("agree")
+@reported
+def case_agree(case_id: UUID, as_json: Json = False) -> None:
+    """The second person's yes to a case that was set aside as having no addressee."""
+    with desk(cases=True) as d, unit_of_work(d.db) as session:
+        setaside.agree(d, session, acting(d), case_id)
+    show({"case": str(case_id), "state": setaside.AGREED}, as_json, "Closed as having no addressee.")
+
+
+@case.command("reopen")
+@reported
+def case_reopen(case_id: UUID, as_json: Json = False) -> None:
+    """Take a case that was set aside back to where it is drafted."""
+    with desk(cases=True) as d, unit_of_work(d.db) as session:
+        setaside.reopen(d, session, acting(d), case_id)
+    show({"case": str(case_id), "state": "confirmed"}, as_json, "The case is to draft again.")
 
 
 @case.command("list")

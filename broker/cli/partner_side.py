@@ -17,6 +17,7 @@ from broker.client.keys import PartnerKeys, new_partner_keys, read_passphrase
 from broker.core import answers
 from broker.core.outcomes import OUTCOMES
 from broker.errors import Refused
+from broker.sealing import keyfiles
 from broker.sealing import verify as offline
 from broker.sealing.package import Check
 from broker.sealing.receipts import registered_keys
@@ -185,7 +186,7 @@ def redact(
     if to is None:
         sys.stdout.buffer.write(data)
     else:
-        to.write_bytes(data)
+        keyfiles.replace_file(to, data, 0o600)
         out.print(f"Written: {to}. Anyone with the trust folder can verify it.")
 
 

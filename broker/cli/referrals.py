@@ -17,6 +17,7 @@ from broker.cli.console import Json, acting, desk, out, reported, show, show_row
 from broker.cli.preview import preview_words
 from broker.core import canonical
 from broker.core.outcomes import WITHDRAW_REASONS
+from broker.core.rows import ADD_REASONS
 from broker.desk import draft, overdue, publish, release
 from broker.desk.context import Desk
 from broker.desk.draft import Request
@@ -36,7 +37,11 @@ Grounds = Annotated[
     typer.Option("--ground", help="FIELD=CODE: coded necessity for a field that needs one (group C)."),
 ]
 Rows = Annotated[
-    list[str] | None, typer.Option("--add-row", help="ID=REASON: add an entity this recipient would not get.")
+    list[str] | None,
+    typer.Option(
+        "--add-row",
+        help=f"ID=REASON: add an entity this recipient would not get; {', '.join(ADD_REASONS)}.",
+    ),
 ]
 Clear = Annotated[
     Path | None, typer.Option("--clear", help="JSON file {pointer: cleared text} for masked free text.")

@@ -20,6 +20,10 @@ MAX_REFERRAL = 12 * 1024 * 1024
 MAX_DOCUMENT = 45 * 1024 * 1024
 MAX_PROOF = 256 * 1024
 JOSE = "application/jose"
+OF_ONE_RELEASE = "agreement-not-in-force"
+"""The one 403 that says nothing about this client, only about the release that it asked for."""
+ENDED = frozenset({"window-closed", "erased"})
+"""Reasons of a 410 that take nothing back: what was collected before stands."""
 Ground = Literal["triage", "own_case", "supplement", "audit"]
 
 _RELEASE = re.compile(r"[a-z2-7]{26}")
@@ -235,20 +239,28 @@ def of_problem(response: httpx.Response, body: bytes) -> BrokerError:
         problem = _json(body)
     except NotAuthentic:
         problem = {}
-    detail = problem.get("detail") if type(problem) is dict else None
-    words = detail if type(detail) is str and detail.isprintable() else f"the answer was {status}"
+    words = _words(problem, "detail") or f"the answer was {status}"
+    hint, reason = _words(problem, "hint"), _words(problem, "reason")
     if status in (429, 502, 503, 504):
         after = response.headers.get("retry-after", "")
         return UnavailableError("the broker asks to wait", int(after) if after.isdecimal() else None)
     if status == 404:
         return NotFound("release at the broker")
     if status in (401, 403):
-        return Forbidden("not-admitted", words[:300])
-    if status in (409, 410):
-        return Conflict("gone" if status == 410 else "conflict", words[:300])
+        return Forbidden(reason if reason == OF_ONE_RELEASE else "not-admitted", words, hint)
+    if status == 410:
+        return Conflict(reason if reason in ENDED else "gone", words, hint)
+    if status == 409:
+        return Conflict("conflict", words, hint)
     if status < 500:
-        return Refused("refused-by-broker", words[:300], _issues(problem))
+        return Refused("refused-by-broker", words, _issues(problem), hint)
     return UnavailableError(f"the broker failed with {status}")
+
+
+def _words(problem: Json, member: str) -> str:
+    """Text of a problem document, fit for a terminal; empty where there is none."""
+    said = problem.get(member) if type(problem) is dict else None
+    return said[:300] if type(said) is str and said.isprintable() else ""
 
 
 def _issues(problem: Json) -> tuple[Issue, ...]:

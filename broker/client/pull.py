@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from broker.client.api import FeedRow, PartnerApi, UnavailableError, read_row
+from broker.client.api import ENDED, OF_ONE_RELEASE, FeedRow, PartnerApi, UnavailableError, read_row
 from broker.client.auth import TokenRefusedError
 from broker.client.folder import Cursor, Folder
 from broker.client.keys import PartnerKeys
@@ -29,7 +29,7 @@ _URGENCIES = ("U1", "U2", "U3", "U4")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A release that could not be taken; it is tried again at each run."""
+    """A release that could not be taken; it is tried again at each run, unless it is gone for good."""
 
     release: str
     code: str
@@ -143,16 +143,19 @@ class Puller:
             else:
                 self._collect(row, report)
                 report.collected.append(row.release)
-        except (UnavailableError, TokenRefusedError, Forbidden):
+        except (UnavailableError, TokenRefusedError):
             raise
         except BrokerError as error:
+            if isinstance(error, Forbidden) and error.code != OF_ONE_RELEASE:
+                raise
             if isinstance(error, Conflict) and error.code == "gone":
                 self._folder.note_withdrawal(row.release, row.raw)
                 report.withdrawn.append(row.release)
             else:
-                cursor.pending[row.release] = row.raw
                 report.failures.append(Failure(row.release, error.code, _sentence(error)))
-                return
+                if error.code not in ENDED:  # that is final: it is told once and not asked for again
+                    cursor.pending[row.release] = row.raw
+                    return
         cursor.pending.pop(row.release, None)
 
     def _collect(self, row: FeedRow, report: PullReport) -> None:

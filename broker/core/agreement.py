@@ -138,7 +138,8 @@ def _whole(low: int, high: int) -> Check:
 
 def _day(value: Json) -> bool:
     try:
-        return bool(date.fromisoformat(value).isoformat() == value)
+        day = date.fromisoformat(value)
+        return day.isoformat() == value and 1 < day.year < 9999
     except (TypeError, ValueError):
         return False
 

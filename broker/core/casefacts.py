@@ -17,6 +17,7 @@ from broker.core.casewide import (
 )
 from broker.core.confirmation import Released
 from broker.core.fields import SECTIONS
+from broker.core.legal import refs_seen
 from broker.core.manifest import View
 from broker.core.pack import Pack
 from broker.core.projection import APART, Document, Pending, plan_of
@@ -58,7 +59,7 @@ class FactsPass:
         request = self.request
         return {
             "F01": request.case_alias,
-            "F04": list(request.legal_refs),
+            "F04": [ref.as_json() for ref in refs_seen(self.pack, self._seen(), request.day)],
             "F60": confirmations(self.released.claims, self.kept, request.pseudonym_key),
             "F67": request.handling,
             "F68": request.legal_basis,
@@ -66,6 +67,10 @@ class FactsPass:
             "F71": request.reference,
             "F72": request.desk,
         }
+
+    def _seen(self) -> Mapping[str, Json]:
+        """What this recipient gets of the case as such; placed before anything is made of it."""
+        return self.out.facts.get("case", {})
 
     def _place(self, section: str, name: str, field_id: str, action: str, value: Json) -> None:
         pointer = f"/facts/{section}/{name}"

@@ -7,20 +7,51 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
 
-WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
-"""Letters and digits; marks that stand apart from their letter belong to it."""
-_ALIKE = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "ð": "d", "þ": "th"}
-_TABLE = str.maketrans(_ALIKE)
+WORD = re.compile(r"[^\W_]+")
+"""A run of letters and digits of a folded text."""
+UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+"""Characters that take no space, such as a soft hyphen: no letters, and no end of a word either."""
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_ALIKE = {
+    "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "ð": "d", "þ": "th",
+    "ı": "i", "ȷ": "j", "ħ": "h", "ŧ": "t", "ŋ": "n", "ɑ": "a", "ɡ": "g",
+    "\u02bc": "'", "\u02b9": "'", "\u02bb": "'",
+    # Hangul fillers count as letters and show as nothing.
+    "\u115f": "\u200b", "\u1160": "\u200b",
+    # Cyrillic and Greek letters that pass for Latin ones.
+    "а": "a", "в": "b", "с": "c", "ԁ": "d", "е": "e", "һ": "h", "н": "h", "і": "i", "ј": "j", "к": "k",
+    "ӏ": "l", "м": "m", "о": "o", "р": "p", "ԛ": "q", "ѕ": "s", "т": "t", "ѵ": "v", "ԝ": "w", "х": "x",
+    "у": "y", "α": "a", "β": "b", "ε": "e", "ι": "i", "κ": "k", "μ": "m", "η": "n", "ο": "o", "ρ": "p",
+    "τ": "t", "υ": "u", "ν": "v", "ω": "w", "χ": "x", "ζ": "z",
+}  # fmt: skip
 _NO_WORD = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
 def fold(text: str) -> str:
-    """Case and diacritics gone, compatibility forms resolved."""
+    """Case and diacritics gone, compatibility forms, digits and look-alikes of other scripts resolved.
+
+    Character by character: the fold of a text is the folds of its characters, one after the other.
+    """
     if text.isascii():
         return text.lower()
-    marked = unicodedata.normalize("NFKD", text.casefold())
-    return "".join([c for c in marked if not unicodedata.combining(c)]).translate(_TABLE)
+    return _FOREIGN.sub(lambda found: _folded(found[0]), text).lower()
+
+
+@lru_cache(maxsize=4096)
+def _folded(char: str) -> str:
+    marked = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+    bare = "".join([_plain(c) for c in marked if not unicodedata.category(c).startswith("M")])
+    # A footnote's number or a trade mark is no part of the word it follows.
+    apart = unicodedata.category(char) in ("So", "No") and any(map(str.isalnum, bare))
+    return f" {bare} " if apart else bare
+
+
+def _plain(char: str) -> str:
+    digit = unicodedata.decimal(char, None)
+    return _ALIKE.get(char, char) if digit is None else str(digit)
 
 
 def squeeze(text: str) -> str:
@@ -49,24 +80,21 @@ _SH = re.compile(r"sch|sh")
 _PH = re.compile(r"ph|pf")
 _TH = re.compile(r"th|dt|d")
 _CH = re.compile(r"ch|ck|c(?![eiy])|q|g")
-_HARD = frozenset("cqg")
-_TWICE = re.compile(r"(.)\1+")
-_CLASSES = str.maketrans({"x": "ks", "c": "s", "z": "s", "ß": "s", "v": "f", "w": "f", "b": "p"})
+_TWICE = re.compile(r"(.)(?=\1)")
+_CLASSES = str.maketrans("czvwb", "ssffp")
 _VOWELS = str.maketrans("", "", "aeiouyhj")
 
 
-def sound(word: str) -> str:
-    """A rough sound of a folded name, for Dutch, French, German and English spelling: first letter,
+def sounds(words: Sequence[str]) -> list[str]:
+    """A rough sound of each folded name, for Dutch, French, German and English spelling: first letter,
     then consonants by class. Empty where too little is left to mean anything."""
-    # In this order. A pattern is only tried where one of its letters occurs: every token comes by here.
-    if "h" in word:
-        word = _SH.sub("s", word)
-    if "p" in word:
-        word = _PH.sub("f", word)
-    if "d" in word or "th" in word:
-        word = _TH.sub("t", word)
-    if not _HARD.isdisjoint(word):
-        word = _CH.sub("k", word)
-    word = word.translate(_CLASSES)
-    word = _TWICE.sub(r"\1", word[:1] + word[1:].translate(_VOWELS))
-    return word if len(word) >= 4 else ""
+    # All words at once, a line each: no step joins lines or makes one. In this order.
+    if not words:
+        return []
+    lines = "\n".join(words)
+    for pattern, letter in ((_SH, "s"), (_PH, "f"), (_TH, "t"), (_CH, "k")):
+        lines = pattern.sub(letter, lines)
+    whole = lines.replace("x", "ks").translate(_CLASSES).split("\n")
+    rest = "\n".join([word[1:] for word in whole]).translate(_VOWELS).split("\n")
+    lines = "\n".join([word[:1] + tail for word, tail in zip(whole, rest, strict=True)])
+    return [word if len(word) >= 4 else "" for word in _TWICE.sub("", lines).split("\n")]

@@ -1,26 +1,47 @@
 """Masking of human text: hide what this recipient does not get from this release (ruling 7).
 
 Two nets. First every value that this case holds and this release does not give to this recipient,
-whatever its spelling: folded, squeezed, one typing error away, by sound for names, in any order of
-names. Then patterns of identifiers that nobody recorded. What stands unmasked beside the text is left.
-The result is a proposal: its spans are shown to a person, who clears it.
+whatever its spelling: folded, squeezed, broken up by anything that is no letter or digit, one typing
+error away, by sound for names, in any order of names. Then patterns of identifiers that nobody
+recorded. What stands unmasked beside the text is left. The result is a proposal: its spans are shown
+to a person, who clears it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from broker.core.detectors import detect
-from broker.core.folding import WORD, fold, sound, squeeze, within_one_edit
+from broker.core.detectors import Hit
+from broker.core.folding import WORD, fold, sounds, squeeze, within_one_edit
+from broker.core.reading import Reading
+from broker.core.written_dates import written
 
 MASK = "[…]"
 Kind = Literal["name", "place", "code", "number", "url"]
 _FUZZY = 5
-"""Shortest token that is matched with one typing error."""
+"""Shortest word that is matched with one typing error."""
+_MISTYPED = frozenset({"code", "name", "place"})
+_DIGITS = 8
+"""As many last digits tell a number, whatever country or trunk prefix it is written with."""
+_NUMBER = re.compile(r"\d(?:[^\w\n]{0,3}\d){7,20}")
+_WRITTEN_OUT = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "å": "aa",
+        "ø": "oe",
+        "Ä": "Ae",
+        "Ö": "Oe",
+        "Ü": "Ue",
+        "Å": "Aa",
+        "Ø": "Oe",
+    }
+)
 _COMMON = frozenset(
     [
         "school",
@@ -37,7 +58,6 @@ _COMMON = frozenset(
         "plein",
         "synthetic",
         "person",
-        "street",
         "house",
         "huis",
         "maison",
@@ -76,17 +96,18 @@ class Masked:
 
 @dataclass(frozen=True, slots=True)
 class DenyList:
-    """Compiled values of one release to one recipient; used for all its texts.
+    """Compiled values of one release to one recipient; used for all its texts. All of them squeezed.
 
-    `whole` are squeezed values found anywhere, `words` tokens that hide by themselves, `near` the longer
-    of them by first and by last letters, `sounds` how names sound, `digits` the ends of numbers, `given`
-    squeezed values that the recipient gets.
+    `whole` are found anywhere, `parts` between the borders of words, whatever breaks them in between;
+    `starts` and `ends` have the longer of both by their first and by their last letters, `sounds` how
+    names sound, `digits` the ends of numbers, `given` values that the recipient gets.
     """
 
     whole: Mapping[str, str]
-    words: Mapping[str, str]
-    near: Mapping[str, tuple[str, ...]]
-    sounds: Mapping[str, str]
+    parts: Mapping[str, str]
+    starts: Mapping[str, tuple[str, ...]]
+    ends: Mapping[str, tuple[str, ...]]
+    sounds: frozenset[str]
     digits: frozenset[str]
     given: frozenset[str]
 
@@ -95,45 +116,63 @@ def compile_deny(withheld: Iterable[Known], given: Iterable[str]) -> DenyList:
     """`withheld` is what must not show, `given` the values the recipient gets in this release."""
     allowed = frozenset(filter(None, map(squeeze, given)))
     whole: dict[str, str] = {}
-    words: dict[str, str] = {}
-    sounds: dict[str, str] = {}
+    parts: dict[str, str] = {}
+    names: list[str] = []
     digits: set[str] = set()
     for known in dict.fromkeys(withheld):
-        tokens = WORD.findall(fold(known.value))
-        squeezed = "".join(tokens)
-        if not squeezed or squeezed in allowed:
+        spellings = _spellings(known.value)
+        if "".join(spellings[0]) in allowed:
             continue
-        whole[squeezed] = known.kind
-        if known.kind == "number":
-            figures = "".join(filter(str.isdigit, known.value))
-            if len(figures) >= 8:
-                digits.add(figures[-8:])
-        for part in _parts(known, tokens):
-            if part not in allowed:
-                words.setdefault(part, known.kind)
-                if known.kind == "name" and (key := sound(part)):
-                    sounds.setdefault(key, part)
-    near: dict[str, list[str]] = {}
-    for word in words:
-        if len(word) >= _FUZZY:
-            for end in _ends(word):
-                near.setdefault(end, []).append(word)
-    words.update({w: kind for w, kind in whole.items() if len(w) < _FUZZY})
-    whole = {w: kind for w, kind in whole.items() if len(w) >= _FUZZY}
+        if len(known.value) == len("2015-04-03"):
+            whole.update((form, known.kind) for form in written(known.value))
+        for tokens in spellings:
+            squeezed = "".join(tokens)
+            if not squeezed:
+                continue
+            whole[squeezed] = known.kind
+            telling = [part for part in _parts(known, tokens) if part not in allowed]
+            for part in telling:
+                parts.setdefault(part, known.kind)
+            if known.kind == "name":
+                names += telling
+            elif known.kind == "number" and len(figures := _figures(squeezed)) >= _DIGITS:
+                digits.add(figures[-_DIGITS:])
+    # A handle or a name of several words is mistyped in one piece as well.
+    as_one = (w for w, kind in whole.items() if kind in _MISTYPED and not w.isdigit())
+    near = dict.fromkeys(word for word in (*parts, *as_one) if len(word) >= _FUZZY)
+    parts = {w: kind for w, kind in parts.items() if whole.get(w) != kind}  # found anywhere already
+    parts.update({w: kind for w, kind in whole.items() if len(w) < _FUZZY})
     return DenyList(
-        whole,
-        words,
-        {end: tuple(found) for end, found in near.items()},
-        sounds,
+        {w: kind for w, kind in whole.items() if len(w) >= _FUZZY},
+        parts,
+        _grouped(near, slice(0, 2)),
+        _grouped(near, slice(-2, None)),
+        frozenset(filter(None, sounds(names))),
         frozenset(digits),
         allowed,
     )
 
 
-def _ends(word: str) -> tuple[str, str]:
-    """Keys under which a word and its misspellings meet: one edit, a swap of neighbours included, leaves
-    the first two or the last two letters of five alone."""
-    return word[:2] + "-", "-" + word[-2:]
+def _spellings(value: str) -> list[list[str]]:
+    """The folded words of a value; twice where a letter of it is also written as two (Jörg, Joerg)."""
+    tokens = WORD.findall(fold(value))
+    if value.isascii():
+        return [tokens]
+    written_out = WORD.findall(fold(value.translate(_WRITTEN_OUT)))
+    return [tokens] if written_out == tokens else [tokens, written_out]
+
+
+def _figures(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
+def _grouped(words: Iterable[str], letters: slice) -> dict[str, tuple[str, ...]]:
+    """Words by some of their letters, under which they and their misspellings meet: one edit, a swap of
+    neighbours included, leaves the first two or the last two of five alone."""
+    found: dict[str, list[str]] = {}
+    for word in words:
+        found.setdefault(word[letters], []).append(word)
+    return {key: tuple(group) for key, group in found.items()}
 
 
 def _parts(known: Known, tokens: list[str]) -> Iterable[str]:
@@ -162,95 +201,43 @@ def _url_parts(value: str) -> list[str]:
 
 def mask(text: str, deny: DenyList) -> Masked:
     """The text with every found span replaced by `[…]`, equal whatever was hidden."""
-    spots = [(m.start(), m.end(), fold(m.group())) for m in WORD.finditer(text)]
-    squeezed, starts = _squeezed(spots)
-    hits = [*_whole_hits(squeezed, starts, spots, deny), *_word_hits(spots, deny)]
-    if deny.digits:
-        hits += _digit_hits(text, deny.digits)
-    hits += [hit for hit in detect(text) if squeeze(text[hit[0] : hit[1]]) not in deny.given]
+    reading = Reading(text)
+    found = [
+        *reading.anywhere(deny.whole),
+        *reading.anywhere(dict.fromkeys(deny.digits, "number")),
+        *reading.between_words(deny.parts),
+        *reading.between_words(_alike(reading.pieces(), deny)),
+    ]
+    hits = [reading.words_at(*hit) for hit in found]
+    hits += [reading.original(*hit) for hit in _digit_hits(reading, deny.digits)]
+    hits += [hit for hit in reading.patterns() if squeeze(text[hit[0] : hit[1]]) not in deny.given]
     if hits:
-        given = _given_ranges(squeezed, starts, spots, deny)
-        hits = [h for h in hits if not any(a <= h[0] and h[1] <= b for a, b in given)]
+        # Where the text repeats, word by word, a value that stands unmasked beside it.
+        same = dict.fromkeys((value for value in deny.given if len(value) >= 3), "")
+        given = [reading.words_at(*hit) for hit in reading.between_words(same)]
+        hits = [h for h in hits if not any(a <= h[0] and h[1] <= b for a, b, _ in given)]
     return _replace(text, hits)
 
 
-Spot = tuple[int, int, str]
+def _alike(pieces: set[str], deny: DenyList) -> dict[str, str]:
+    """Which of these are one typing error away from a value, or sound like a name."""
+    others = [word for word in pieces if word not in deny.parts and word not in deny.whole]
+    close = [(word, value) for word in others for value in deny.starts.get(word[:2], ())]
+    close += [(word, value) for word in others for value in deny.ends.get(word[-2:], ())]
+    found = {word: "near" for word, value in close if within_one_edit(word, value)}
+    if deny.sounds:
+        rest = [word for word in others if len(word) >= _FUZZY and word not in found]
+        keys = zip(rest, sounds(rest), strict=True)
+        found.update((word, "sound") for word, key in keys if key in deny.sounds)
+    return found
 
 
-def _squeezed(spots: list[Spot]) -> tuple[str, list[int]]:
-    """All tokens run together, and for each of its characters the index of the token it is from."""
-    owners: list[int] = []
-    for index, (_, _, token) in enumerate(spots):
-        owners += [index] * len(token)
-    return "".join([token for _, _, token in spots]), owners
-
-
-def _whole_hits(
-    squeezed: str, owners: list[int], spots: list[Spot], deny: DenyList
-) -> list[tuple[int, int, str]]:
-    # One search a value: building one pattern of all values costs more than it saves in one release.
-    hits = []
-    for value, code in deny.whole.items():
-        at = squeezed.find(value)
-        while at >= 0:
-            hits.append((spots[owners[at]][0], spots[owners[at + len(value) - 1]][1], code))
-            at = squeezed.find(value, at + 1)
-    return hits
-
-
-def _word_hits(spots: list[Spot], deny: DenyList) -> list[tuple[int, int, str]]:
-    verdicts: dict[str, str] = {}
-    hits = []
-    for start, end, token in spots:
-        code = verdicts.get(token)
-        if code is None:
-            code = verdicts[token] = _verdict(token, deny)
-        if code:
-            hits.append((start, end, code))
-    return hits
-
-
-def _verdict(token: str, deny: DenyList) -> str:
-    """Why a token must not show, or `""`."""
-    if token in deny.words:
-        return deny.words[token]
-    if len(token) >= _FUZZY - 1 and deny.near:
-        for end in _ends(token):
-            if any(within_one_edit(token, word) for word in deny.near.get(end, ())):
-                return "near"
-    if len(token) >= _FUZZY and deny.sounds and sound(token) in deny.sounds:
-        return "sound"
-    return ""
-
-
-_FIGURES = re.compile(r"\d(?:[^\w\n]{0,3}\d){7,20}")
-
-
-def _digit_hits(text: str, ends: frozenset[str]) -> list[tuple[int, int, str]]:
-    hits = []
-    for found in _FIGURES.finditer(text):
-        figures = "".join(filter(str.isdigit, found.group()))
-        if any(end in figures for end in ends):
-            hits.append((found.start(), found.end(), "number"))
-    return hits
-
-
-def _given_ranges(
-    squeezed: str, owners: list[int], spots: list[Spot], deny: DenyList
-) -> list[tuple[int, int]]:
-    """Where the text repeats, token by token, a value that stands unmasked beside it."""
-    ranges = []
-    for value in deny.given:
-        at = squeezed.find(value) if len(value) >= 3 else -1
-        while at >= 0:
-            first, last = owners[at], owners[at + len(value) - 1]
-            whole = (at == 0 or owners[at - 1] != first) and (
-                at + len(value) == len(owners) or owners[at + len(value)] != last
-            )
-            if whole:
-                ranges.append((spots[first][0], spots[last][1]))
-            at = squeezed.find(value, at + 1)
-    return ranges
+def _digit_hits(reading: Reading, ends: frozenset[str]) -> Iterator[Hit]:
+    """Numbers by their end, whatever stands before it: all their figures."""
+    if any(end in reading.squeezed for end in ends):
+        for found in _NUMBER.finditer(reading.folded):
+            if any(end in _figures(found.group()) for end in ends):
+                yield found.start(), found.end(), "number"
 
 
 def _replace(text: str, hits: list[tuple[int, int, str]]) -> Masked:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from broker.core.pack import Pack
@@ -53,23 +54,37 @@ def refs(pack: Pack, offence_type: str, start: date, end: date | None = None) ->
     return tuple(found.values())
 
 
-def refs_of_case(pack: Pack, data: Mapping[str, Json]) -> tuple[LegalRef, ...]:
-    """References of a case document, by F82; without one by the day the case was opened.
+def refs_seen(pack: Pack, seen: Mapping[str, Json], drafted: date) -> tuple[LegalRef, ...]:
+    """References by what one recipient sees of a case: `seen` is its section `case`, minimised.
 
-    The day it was opened is the latest the offence can be, read in the operator's time zone.
+    By F82; without one by the day the case was opened, the latest the offence can be, read in the
+    operator's time zone; without either by the day of the draft. From the case itself they would tell
+    the offence and its time to who gets neither (ruling 1).
     """
-    facts = data["case"]
-    when = facts.get("offence_at")
-    if when is None:
-        opened = datetime.fromisoformat(facts["dates"]["opened_at"])
-        return refs(pack, facts["offence_type"], opened.astimezone(ZoneInfo(pack.timezone)).date())
-    end = when.get("end")
-    return refs(
-        pack,
-        facts["offence_type"],
-        date.fromisoformat(when["start"]),
-        None if end is None else date.fromisoformat(end),
-    )
+    offence = seen.get("offence_type")
+    if offence is None:
+        return ()
+    offence = _COARSE.get(offence, offence)
+    if when := seen.get("offence_at"):
+        return refs(pack, offence, *_days(when["start"], when.get("end", when["start"])))
+    if opened := seen.get("dates", {}).get("opened_at"):
+        return refs(pack, offence, *_days(opened, opened, ZoneInfo(pack.timezone)))
+    return refs(pack, offence, drafted)
+
+
+_COARSE: Mapping[str, str] = MappingProxyType({"child_sexual_abuse_material": "csam_dissemination"})
+"""F03 as G8: who sees no more than that it is such material is told of its dissemination."""
+
+
+def _days(start: str, end: str, zone: tzinfo = UTC) -> tuple[date, date]:
+    """The days of a period whose ends are times, days or (G2) months."""
+    return _day(start, "01", zone), _day(end, "28", zone)
+
+
+def _day(text: str, of_month: str, zone: tzinfo) -> date:
+    if len(text) > 10:
+        return datetime.fromisoformat(text).astimezone(zone).date()
+    return date.fromisoformat(text if len(text) == 10 else f"{text}-{of_month}")
 
 
 def _in_force(period: StatutePeriod, first: date, last: date) -> bool:

@@ -182,8 +182,9 @@ def _within(values: Entity, places: Mapping[str, str], mask: frozenset[str]) -> 
 
 
 def _applicable(pack: Pack, recipient_class: str, kind: str, mask: Collection[str]) -> Iterator[CheckRule]:
+    given = frozenset(mask)
     for check in pack.checks.values():
-        if recipient_class in check.classes and kind in check.kinds and check.inputs <= set(mask):
+        if recipient_class in check.classes and kind in check.kinds and check.inputs <= given:
             yield check
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from broker.core.agreement import AgreementTerms
 from broker.core.manifest import View
@@ -31,7 +32,7 @@ class MinimiseRequest:
     `element_key` is random for each (partner, referral), `pseudonym_key` for each partner. `clearances`
     maps the pointer (with local ids) of a masked text to the text a person cleared. `prior_recipients`
     entries may name the rows the other authority got (`about`). `removed` are fields that go to nobody
-    now.
+    now. `day` is that of the draft, in the operator's time zone.
     """
 
     recipient: Recipient
@@ -42,7 +43,7 @@ class MinimiseRequest:
     case_alias: str
     reference: str
     desk: Mapping[str, Json]
-    legal_refs: tuple[Mapping[str, Json], ...] = ()
+    day: date
     prior_recipients: tuple[Mapping[str, Json], ...] = ()
     handling: Mapping[str, Json] = field(default_factory=dict)
     legal_basis: Mapping[str, Json] = field(default_factory=dict)

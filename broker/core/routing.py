@@ -30,6 +30,8 @@ class PartnerInfo:
     agreement_in_force: bool = True
     direct: bool = False
     provider: str | None = None
+    reachable: bool = True
+    """It can receive: keys to pull with, the address of a delivering adapter, or people of the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +222,13 @@ class _Deciding:
         carrier = self._carrier(candidate, partner)
         if carrier is None:
             return self._refusal(candidate, partner, Reason("no-carrier"))
+        if not carrier.reachable and not self.urgent:  # who is rung hears it by telephone (ruling 3)
+            return self._refusal(candidate, partner, Reason("no-way-to-receive"))
         lapsed = not self.gates.recognition_valid
         reasons = [*candidate.reasons, *([Reason("recognition-lapsed")] if lapsed else [])]
         return Route(
             addressee=partner.id,
-            carrier=carrier,
+            carrier=carrier.id,
             recipient_class=partner.recipient_class,
             purposes=tuple(candidate.purposes),
             reasons=tuple(reasons),
@@ -233,13 +237,13 @@ class _Deciding:
             fields_removed=self.pack.routes.content_locators if lapsed else frozenset(),
         )
 
-    def _carrier(self, candidate: _Candidate, partner: PartnerInfo) -> str | None:
-        """The addressee itself, or by default the national police (ruling 10)."""
+    def _carrier(self, candidate: _Candidate, partner: PartnerInfo) -> PartnerInfo | None:
+        """The addressee itself, or by default the national police (ruling 10): one that can receive first."""
         role = self.pack.routes.carriers.get(candidate.role)
         if role is None or partner.direct:
-            return partner.id
+            return partner
         able = [p for p in self._matching(_Candidate(role, None)) if p.active]
-        return able[0].id if able else None
+        return next((p for p in able if p.reachable), able[0] if able else None)
 
     def _refusal(self, candidate: _Candidate, partner: PartnerInfo | None, reason: Reason) -> Refusal:
         country = candidate.unit if candidate.role != "provider" else None

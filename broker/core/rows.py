@@ -43,9 +43,13 @@ class Competence:
     collections_removed: frozenset[str] = frozenset()
 
 
+ADD_REASONS = ("asked-for", "same-person", "needed-to-understand", "protects-a-child")
+"""Why an analyst adds a row that this recipient would not get by its competence (ruling 1)."""
 _DOMESTIC = RowDecision(True, "everything")
 _NOT_CONFIRMED = RowDecision(False, "not_confirmed")
 _NONE = RowDecision(False, "no_competence")
+ADDABLE = frozenset({_NONE.reason})
+"""Only what competence alone keeps back: never the unconfirmed, another host, or past the agreement."""
 _REMOVED = RowDecision(False, "agreement")
 _FOREIGN_ADDRESS = RowDecision(False, "not_own_service")
 

@@ -60,9 +60,11 @@ def _instant(value: str) -> str:
         rule = "naive-timestamp" if re.fullmatch(r"\d{4}-\d\d-\d\d[T ][\d:.]+", value) else "timestamp"
         raise _refuse(rule, "must be RFC 3339 with an offset, such as 2026-03-01T12:00:00+01:00")
     try:
-        datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
     except ValueError:
         raise _refuse("timestamp", "is no date and time that exists") from None
+    if not 1 < moment.year < 9999:  # elsewhere on earth it is another year, which there is not
+        raise _refuse("timestamp", "is no time that has a date in every zone")
     return value
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from broker.core.folding import fold
+from broker.core.folding import UNSEEN, fold
 from broker.core.minimise import Minimised
 from broker.core.values import free_values, human_texts, leaves
 from broker.spi import Finding, Unit
@@ -23,7 +23,7 @@ from broker.spi import Finding, Unit
 MIN_LENGTH = 6
 _LOCATORS = frozenset({"F29", "F30", "F31", "F42", "F77"})
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile(rf"(?:\s|{UNSEEN.pattern})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _json(value: str) -> str:
 
 def _locator_forms(text: str) -> Iterator[str]:
     """A locator as it is given and as pages break it (ruling 12)."""
-    folded = fold(text)
+    folded = _SPACE.sub("", fold(text))
     broken = re.sub(r"^http", "hxxp", folded)
     yield from (folded, broken, broken.replace(".", "[.]"), folded.replace(".", "[.]"))
     yield _json(text)

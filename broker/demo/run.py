@@ -23,7 +23,7 @@ import uvicorn
 from rich.console import Console
 
 from broker.app import create_app
-from broker.core import canonical
+from broker.core import canonical, case
 from broker.demo import cases as demo_cases
 from broker.demo import house as demo_house
 from broker.demo.house import PASSWORD, PEOPLE, House
@@ -31,9 +31,9 @@ from broker.demo.leave import leave
 from broker.demo.steps import approve_all, confirm_all, draft_all, pull_all, urgent
 from broker.desk import intake
 from broker.desk.context import Desk
-from broker.errors import Misconfigured
+from broker.errors import Misconfigured, Refused
 from broker.jobs import Worker, note_checker, settle
-from broker.runtime import open_desk
+from broker.runtime import in_use, open_desk
 from broker.sealing.keyring import Keyring
 from broker.sealing.vault import EpochKeys
 from broker.settings import Settings
@@ -46,6 +46,8 @@ PURPOSES = ("release", "token", "checkpoint", "pades")
 
 def run(settings: Settings, to: Path, own_case: Path | None, *, quiet: bool = False) -> dict[str, Any]:
     """Run it and return what happened as a document. Can be run again: it starts from nothing."""
+    _check_place(settings)
+    own = None if own_case is None else _own(own_case)  # before anything of the last run goes
     say = Console(quiet=quiet, highlight=False, soft_wrap=True)
     say.print("[bold]Synthetic data only.[/bold] Everything below is invented.\n")
     settings = _fresh(settings.model_copy(update={"regret_seconds": 0}))
@@ -56,7 +58,7 @@ def run(settings: Settings, to: Path, own_case: Path | None, *, quiet: bool = Fa
             f" 1  A hotline with {len(house.people)} people and {len(house.partners)} partners, "
             "each with its own keys."
         )
-        taken = _take_in(house, own_case)
+        taken = _take_in(house, own)
         say.print(
             f" 2  {len(taken)} cases taken in; the first from a Project Arachnid Shield answer and a report."
         )
@@ -108,26 +110,48 @@ def run(settings: Settings, to: Path, own_case: Path | None, *, quiet: bool = Fa
         }
 
 
-def _take_in(house: House, own_case: Path | None) -> list[UUID]:
+def _own(path: Path) -> bytes:
+    """The caller's own case. Raises `Refused` for one that intake would not take."""
+    raw = path.read_bytes()
+    if not case.from_bytes(raw).data.get("synthetic"):
+        raise Refused(
+            "synthetic-only",
+            "the demo takes synthetic cases only; nothing was touched",
+            hint='mark the case "synthetic": true',
+        )
+    return raw
+
+
+def _take_in(house: House, own: bytes | None) -> list[UUID]:
     desk, analyst, now = house.desk, house.people["analyst-1"], house.desk.now()
     taken = []
     with unit_of_work(desk.db) as session:
-        if own_case is None:
+        if own is None:
             (export,) = intake.read_export(desk, "arachnid", demo_cases.shield_export(now), {})
-            case_id, case = intake.take_in_draft(desk, session, analyst, export, synthetic=True)
-            more = canonical.encode(demo_cases.enrich(case.data, now))
+            case_id, read = intake.take_in_draft(desk, session, analyst, export, synthetic=True)
+            more = canonical.encode(demo_cases.enrich(read.data, now))
             intake.amend(desk, session, analyst, case_id, more)
             taken.append(case_id)
         else:
-            taken.append(intake.take_in(desk, session, analyst, own_case.read_bytes())[0])
+            taken.append(intake.take_in(desk, session, analyst, own)[0])
     for document in demo_cases.all_cases(now):
         with unit_of_work(desk.db) as session:
             taken.append(intake.take_in(desk, session, analyst, canonical.encode(document))[0])
     return taken
 
 
+def _check_place(settings: Settings) -> None:
+    """The demo's people have a password that everybody can read: they get into no database but its own."""
+    if settings.database_url is not None or not settings.synthetic:
+        raise Misconfigured(
+            "demo-elsewhere",
+            "the demo runs on synthetic data in a database of its own; nothing was touched",
+            "unset BROKER_DATABASE_URL and BROKER_ENVIRONMENT",
+        )
+
+
 def _fresh(settings: Settings) -> Settings:
-    """An empty state folder. Only one that the demo made itself is emptied."""
+    """An empty state folder. Only one that the demo made itself, and that nobody uses, is emptied."""
     state = settings.state
     if state.exists() and any(state.iterdir()):
         if not (state / MARK).exists():
@@ -135,6 +159,12 @@ def _fresh(settings: Settings) -> Settings:
                 "not-the-demos-state",
                 "the state folder holds something that the demo did not make; nothing was touched",
                 "set BROKER_STATE to an empty folder",
+            )
+        if in_use(state):
+            raise Misconfigured(
+                "state-in-use",
+                "something still serves the demo's data; nothing was touched",
+                "stop it (`make serve`: Ctrl-C), or set BROKER_STATE to another folder",
             )
         _stop_embedded(state)
         shutil.rmtree(state)

@@ -75,9 +75,9 @@ def record(
         raise Refused("answer-refused", "the answer was not taken", issues)
     body = answer.body()
     digest = canonical.sha256_hex(canonical.encode(body))
-    answer_id = uuid5(NAMESPACE_URL, f"answer|{released.release_id}|{via}|{key or digest}")
     _alone(session, released.release_id)
-    known = session.get(tables.Answer, (answer_id, released.carrier))
+    name = f"answer|{released.release_id}|{via}|{key or digest}"
+    answer_id, known = _known(session, released, name, again=not key)
     if known is not None:
         if known.body != body:
             raise Conflict("answer-differs", "there is another answer under this key")
@@ -100,6 +100,33 @@ def record(
         release_id=released.release_id, case_id=released.case_id, partner_id=released.carrier,
     )  # fmt: skip
     return "new"
+
+
+def _known(
+    session: Session, released: tables.Release, name: str, *, again: bool
+) -> tuple[UUID, tables.Answer | None]:
+    """The id under which an answer is stored, and the one that stands there already.
+
+    With `again`, what was said before and taken back by another answer since is news when it is said again:
+    otherwise who corrects a mistake would be left with it.
+    """
+    repeated = 0
+    while True:
+        answer_id = uuid5(NAMESPACE_URL, f"{name}|{repeated}" if repeated else name)
+        known = session.get(tables.Answer, (answer_id, released.carrier))
+        if known is None or not again or not _answered_since(session, released, known):
+            return answer_id, known
+        repeated += 1
+
+
+def _answered_since(session: Session, released: tables.Release, known: tables.Answer) -> bool:
+    later = select(tables.Answer.id).where(
+        col(tables.Answer.release_id) == released.release_id,
+        col(tables.Answer.id) != known.id,
+        col(tables.Answer.at) >= known.at,
+        col(tables.Answer.body) != known.body,
+    )
+    return session.exec(later.limit(1)).first() is not None
 
 
 def _of(session: Session, of: str) -> tuple[tables.Release, tables.Delivery | None]:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from broker.auth import Actor
+from broker.core import canonical
 from broker.desk import paging
 from broker.desk.paging import Page
 from broker.errors import NotFound
@@ -37,6 +38,22 @@ class Closing:
     epochs: tuple[str, ...]
     closed: datetime | None
     unrecoverable: datetime | None
+
+
+_GOES = """
+select array(select k.id::text from wrapped_key k where k.case_id = :case_id order by 1) as keys,
+  array(select r.release_id from release r where r.case_id = :case_id order by 1) as releases,
+  array(select d.id from referral f join draft d on d.referral_id = f.id
+    join draft_blob b on b.release_id = d.id where f.case_id = :case_id order by 1) as drafts,
+  array(select s.release_id || '/' || s.part || '/' || s.generation from release r
+    join sealed_object s on s.release_id = r.release_id where r.case_id = :case_id order by 1) as sealed
+"""
+
+
+def goes(session: Session, case_id: UUID) -> bytes:
+    """The canonical list of what closing a case takes away: ids only. Its SHA-256 is what is signed."""
+    row = session.connection().execute(text(_GOES), {"case_id": case_id}).mappings().one()
+    return canonical.encode({"act": "erase", "case": str(case_id)} | {name: list(row[name]) for name in row})
 
 
 # The first rotation in a later month than the erasure ends it, as in the register.

@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from broker.core import handling, legal, package, quality, taint
+from broker.core import handling, package, quality, taint
 from broker.core.agreement import AgreementTerms
 from broker.core.checks import Process
 from broker.core.confirmation import Released, UrgentCase
@@ -18,10 +19,14 @@ from broker.core.referral import Header, build_payload, seal_tree
 from broker.desk.context import Desk
 from broker.desk.record import Record
 from broker.errors import BrokerError, NotFound
+from broker.sealing.encrypt import MAX_DOCUMENT
 from broker.spi import Document, Finding, Json, MinimisedReferral, Renders
 
 RESERVED = "referral.json"
 """The name the payload itself goes by, in a folder and in the taint scan."""
+SIGNATURE_ROOM = 256 * 1024
+"""What a signature may add to a document. Too large is found here: once it is approved, a document that
+cannot be sealed would be tried again for ever and never leave."""
 OWN_SYSTEMS: Mapping[str, frozenset[str]] = {
     "hotline": frozenset({"iccam"}),
     "clearing_house": frozenset({"ncmec"}),
@@ -54,6 +59,8 @@ class Ingredients:
     open_referral: bool = False
     channel_adapter: str | None = None
     """The adapter that will deliver it, where the carrier does not pull: it may render documents too."""
+    opens_apart: bool = True
+    """The carrier has a key for what is sealed apart, or does not pull."""
     render: bool = True
     """False for a look at rows and fields alone: documents cost most of a draft's time."""
 
@@ -82,6 +89,8 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
     found = [*minimised.findings, *findings]
     given = taint.locators(minimised)
     found += taint.scan(taint.subjects(minimised), plain_parts(payload, documents), given)
+    if minimised.apart and not i.opens_apart:  # it would be approved and could never be signed
+        found.append(Finding("no-apart-key", "block"))
     judged = _judge(desk, i, minimised, found)
     found += [Finding(code, "block") for code in judged.blocks if code != "text-leak"]
     distinct = _distinct(found)
@@ -108,6 +117,7 @@ def compose(desk: Desk, ingredients: Ingredients) -> Composition:
         extra={
             "minor": _has_minor(minimised),
             "removed": sorted(i.removed),
+            **_added(i, minimised),
             "findings": [[f.code, f.severity, f.pointer] for f in distinct],
         },
     )
@@ -160,7 +170,7 @@ def _request(desk: Desk, i: Ingredients, conditions: Mapping[str, Json]) -> Mini
             "hours": pack.desk.hours,
             "languages": list(pack.desk.languages),
         },
-        legal_refs=tuple(ref.as_json() for ref in legal.refs_of_case(pack, i.released.case.data)),
+        day=i.header.drafted_at.astimezone(ZoneInfo(pack.timezone)).date(),
         prior_recipients=tuple(i.prior_recipients),
         handling=conditions,
         legal_basis=_legal_basis(i),
@@ -203,7 +213,9 @@ def _render(
         taken = {RESERVED, *(document.name for document in documents)}
         findings += found
         for document in rendered:
-            if document.name in taken:
+            if len(document.content) > MAX_DOCUMENT - SIGNATURE_ROOM:
+                findings.append(Finding("document-too-large", "block", "", {"adapter": name}))
+            elif document.name in taken:
                 findings.append(Finding("document-name-taken", "block", "", {"adapter": name}))
             else:
                 documents.append(document)
@@ -260,6 +272,13 @@ def _applied(minimised: Minimised) -> dict[str, str]:
         for field_id, decision in sorted(minimised.view.decisions.items())
         if decision.state != "withheld"
     }
+
+
+def _added(i: Ingredients, minimised: Minimised) -> dict[str, Json]:
+    """Rows that went because a person added them, with the reason; for who approves and who reviews."""
+    rows = minimised.rows.items()
+    went: list[Json] = [[local_id, i.add_rows[local_id]] for local_id, row in rows if row.reason == "added"]
+    return {"added": went} if went else {}
 
 
 def _distinct(found: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -181,10 +181,16 @@ def urgent_case(desk: Desk, session: Session, actor: Actor, case_id: UUID, reaso
 def log_call(
     desk: Desk, session: Session, actor: Actor, case_id: UUID, reason: str, call: Call
 ) -> tables.UrgentCall:
-    """Log a call of the urgent path. Only an answered call with the reference read back stops the clock."""
+    """Log a call of the urgent path. Only an answered call with the reference read back stops the clock.
+
+    Raises `Refused` when somebody answered and nobody is named (ruling 3).
+    """
     actor.needs("analyst", "releaser")
     if session.get(tables.CaseFile, case_id) is None:
         raise NotFound("case")
+    if call.answered and not call.who.strip():
+        missing = Issue("who", "required", "name or badge of who answered")
+        raise Refused("call-who", "write down who answered", (missing,))
     event_id = events.note(desk, session, "case:urgent-call", actor.id, case_id=case_id)
     key_id, record = casefile.seal_blob(
         desk, session, case_id, "event_record", str(event_id), canonical.encode({"who": call.who})
@@ -215,10 +221,16 @@ def log_call(
 
 
 def overdue_approvals(desk: Desk, session: Session, staff_id: str | None = None) -> list[tables.Release]:
-    """Urgent releases whose second approval is overdue (24 h by default), for one person or all."""
+    """Urgent releases whose second look is overdue (24 h by default), for one person or all. Another person
+    approves one, or takes it back: both are a look."""
     limit = desk.now() - desk.pack.clocks["retrospective_approval"].span
     second = select(tables.Approval.release_id).where(col(tables.Approval.kind) == "retrospective")
+    taken_back = select(tables.Withdrawal.release_id).where(
+        col(tables.Withdrawal.release_id) == col(tables.Release.release_id),
+        col(tables.Withdrawal.by) != col(tables.Release.drafted_by),
+    )
     query = select(tables.Release).where(
+        ~taken_back.exists(),
         col(tables.Release.urgent),
         col(tables.Release.released_at) < limit,
         col(tables.Release.release_id).not_in(second),

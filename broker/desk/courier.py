@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from uuid import UUID
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
@@ -23,6 +24,8 @@ VERSION = "deliveries-1"
 QUEUE = "deliveries"
 WORKERS = 4
 LOOKS = 50
+OVERDUE_EVERY = 15
+"""Looks for what is due to one for what is overdue: the shortest clock is an hour."""
 
 _desk: Desk | None = None
 
@@ -61,7 +64,15 @@ class Courier:
         self._every = every
         self._asked: set[str] = set()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sweep, name="courier", daemon=True)
+        # A loop for each: who is told by a notice, and how slowly he answers, must not hold up a delivery.
+        loops: tuple[tuple[str, Callable[[], object], float], ...] = (
+            ("courier", self.sweep, every),
+            ("notices", lambda: notify.tell(desk), every),
+            ("overdue", lambda: proof.mark_overdue(desk), every * OVERDUE_EVERY),
+        )
+        self._threads = [
+            threading.Thread(target=self._loop, args=loop, name=loop[0], daemon=True) for loop in loops
+        ]
 
     def start(self) -> Courier:
         """Take up what an earlier process left, then sweep."""
@@ -87,28 +98,30 @@ class Courier:
         )
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=WORKERS, polling_interval_sec=min(self._every, 0.5))
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def stop(self) -> None:
         """Stop sweeping; what is being sent ends first."""
         global _desk  # noqa: PLW0603
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=30)
         DBOS.destroy(workflow_completion_timeout_sec=30)
         _desk = None
 
-    def _sweep(self) -> None:
+    def _loop(self, name: str, work: Callable[[], object], pause: float) -> None:
         while not self._stop.is_set():
             try:
-                self.sweep()
+                work()
             except Exception as error:
-                log.error("loop-failed", worker="courier", exc_info=error)
-            self._stop.wait(self._every)
+                log.error("loop-failed", worker=name, exc_info=error)
+            self._stop.wait(pause)
 
     def sweep(self) -> int:
-        """Start what is due and missing, call late what is late, tell who waits."""
+        """Start what is due and missing."""
         # With the minute in its name a workflow that broke is followed by another one.
         minute = int(self.desk.now().timestamp()) // 60
         wanted = {
@@ -118,6 +131,4 @@ class Courier:
             with SetWorkflowID(name):
                 DBOS.enqueue_workflow(QUEUE, _carry, str(wanted[name]))
         self._asked = set(wanted)
-        proof.mark_overdue(self.desk)
-        notify.tell(self.desk)
         return len(wanted)

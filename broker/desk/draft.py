@@ -7,7 +7,7 @@ that breaks a rule is refused whole, with the findings, and nothing is stored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,9 +17,11 @@ from broker.auth import Actor
 from broker.core import canonical, package, reference
 from broker.core.case import Case
 from broker.core.confirmation import Released
+from broker.core.decision import Reason
 from broker.core.referral import Header
 from broker.core.routing import Proposal, Route
-from broker.desk import casefile, confirm, events, facts, partners, route
+from broker.core.rows import ADD_REASONS
+from broker.desk import casefile, confirm, events, facts, partners, route, setaside
 from broker.desk.casefile import DataKey
 from broker.desk.compose import Composition, Ingredients, compose
 from broker.desk.context import Desk
@@ -45,6 +47,11 @@ class Request:
     clear: Mapping[str, str] = field(default_factory=dict)
     add_rows: Mapping[str, str] = field(default_factory=dict)
     urgent_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if not set(self.add_rows.values()) <= set(ADD_REASONS):
+            issue = Issue("add_rows", "code", f"a row is added for one of: {', '.join(ADD_REASONS)}")
+            raise Refused("row-reason", "say why this row is added, with one of the codes", (issue,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,14 @@ def _thread(
 ) -> _Thread:
     """Raises `Refused` without a route, `Conflict` where this would be a second referral."""
     addressee = standing.addressee.id
+    if known.stored.file.state in setaside.ASIDE:
+        raise Conflict(
+            "set-aside",
+            "this case was set aside as having no addressee; nothing was drafted",
+            "reopen it first: `broker case reopen`",
+        )
     chosen = _chosen(route.proposed(desk, standing.ground, released, known.kept), addressee)
+    chosen = _carried_on(standing, known, chosen)
     channel = standing.channel(desk, session, chosen.carrier)
     record_key = casefile.scope_key(desk, request.case_id, casefile.RECORD, known.stored.keys)
     referral = known.referral
@@ -261,8 +275,20 @@ def _ingredients(desk: Desk, request: Request, thread: _Thread, render: bool) ->
         seed=desk.random(32),
         case_salt=desk.random(16),
         channel_adapter=None if endpoint is None else endpoint.adapter,
+        opens_apart=thread.channel.opens_apart,
         render=render,
     )
+
+
+def _carried_on(standing: Standing, known: Facts, chosen: Route) -> Route:
+    """A referral keeps its carrier, whoever routing names by now: the next version corrects what that one
+    holds, and what is approved is checked against it."""
+    referral = known.referral
+    if referral is None or referral.carrier == chosen.carrier:
+        return chosen
+    if referral.carrier not in {p.id for p in standing.ground.partners if p.active and p.reachable}:
+        raise _no_route((Reason("no-way-to-receive"),))
+    return replace(chosen, carrier=referral.carrier)
 
 
 def _chosen(proposal: Proposal, addressee: str) -> Route:
@@ -270,13 +296,17 @@ def _chosen(proposal: Proposal, addressee: str) -> Route:
     for proposed in proposal.routes:
         if proposed.addressee == addressee:
             return proposed
-    reasons = next((r.reasons for r in proposal.refusals if r.addressee == addressee), ())
-    raise Refused(
+    raise _no_route(next((r.reasons for r in proposal.refusals if r.addressee == addressee), ()))
+
+
+def _no_route(reasons: Sequence[Reason]) -> Refused:
+    next_steps = [route.NEXT[reason.code] for reason in reasons if reason.code in route.NEXT]
+    return Refused(
         "no-route",
         "this case is not routed to this partner",
         tuple(Issue("addressee", reason.code, reason.code.replace("-", " ")) for reason in reasons)
         or (Issue("addressee", "not-competent", "no rule of the pack makes this partner competent"),),
-        hint="see every route with its reasons with `broker case show --routes`",
+        hint="; ".join([*next_steps, "see every route with its reasons with `broker case show --routes`"]),
     )
 
 

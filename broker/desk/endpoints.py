@@ -104,6 +104,15 @@ def reads_inbox(desk: Desk, session: Session, partner_id: str) -> bool:
     return session.exec(people.limit(1)).first() is not None
 
 
+def can_receive(desk: Desk, session: Session, partner_id: str) -> bool:
+    """Whether a carrier has any way to get what is released to it; routing asks the same for all at once."""
+    return (
+        partners.current_key(session, partner_id, "enc", desk.now()) is not None
+        or endpoint_of(session, partner_id, "referral") is not None
+        or reads_inbox(desk, session, partner_id)
+    )
+
+
 def channel_of(desk: Desk, session: Session, partner_id: str) -> tables.DeliveryEndpoint | None:
     """How a carrier gets its releases; None for one that pulls. Who has keys to pull with, pulls."""
     if partners.current_key(session, partner_id, "enc", desk.now()) is not None:

@@ -51,6 +51,7 @@ class Recipient:
 
     route: Route
     name: str
+    carrier: str
     carrier_name: str
     channel: str
     purposes: tuple[str, ...]
@@ -89,7 +90,7 @@ class Look:
 
 
 _BEFORE = text("""
-select f.addressee, f.id as referral, f.reference,
+select f.addressee, f.id as referral, f.reference, f.carrier,
   (select max(r.version) from release r where r.referral_id = f.id) as version,
   (select d.id from draft d join draft_blob b on b.release_id = d.id where d.referral_id = f.id
     and d.expires_at > :now order by d.drafted_at desc limit 1) as waiting
@@ -111,13 +112,14 @@ def escalation(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> Esc
     now = desk.now()
     released = confirm.released_case(desk, session, case_id)
     proposal = route.routes(desk, session, case_id, released, now)
+    before = {row["addressee"]: row for row in _sent_before(session, case_id, now)}
     names = _names(
         session,
         {r.addressee for r in proposal.routes}
+        | {row["carrier"] for row in before.values()}
         | {r.carrier for r in proposal.routes}
         | {r.addressee for r in proposal.refusals if r.addressee},
     )
-    before = {row["addressee"]: row for row in _sent_before(session, case_id, now)}
     return Escalation(
         case_id=case_id,
         kind=released.case.kind,
@@ -205,7 +207,8 @@ def _recipient(
     before: Mapping[str, Json],
     now: datetime,
 ) -> Recipient:
-    endpoint = endpoints.channel_of(desk, session, proposed.carrier)
+    carrier = before.get("carrier", proposed.carrier)  # as draft._carried_on
+    endpoint = endpoints.channel_of(desk, session, carrier)
     agreement = agreements.terms_in_force(session, proposed.addressee, now)
     allowed = [p for c, p in sorted(desk.pack.pairs) if c == proposed.recipient_class]
     if agreement is not None and not proposed.statutory:
@@ -213,7 +216,8 @@ def _recipient(
     return Recipient(
         route=proposed,
         name=names.get(proposed.addressee, ""),
-        carrier_name=names.get(proposed.carrier, ""),
+        carrier=carrier,
+        carrier_name=names.get(carrier, ""),
         channel="pull" if endpoint is None else endpoint.adapter,
         purposes=tuple(dict.fromkeys((*proposed.purposes, *allowed))),
         referral=before.get("referral"),

@@ -106,6 +106,7 @@ select r.release_id as release, f.reference, r.urgency, r.released_at, p.name as
 from release r join referral f on f.id = r.referral_id join partner p on p.id = r.addressee
 where r.urgent and r.drafted_by <> :actor
   and not exists (select 1 from approval x where x.release_id = r.release_id and x.kind = 'retrospective')
+  and not exists (select 1 from withdrawal w where w.release_id = r.release_id and w.by <> r.drafted_by)
 order by r.released_at, r.release_id limit :limit
 """
 )
@@ -220,7 +221,10 @@ def _state(desk: Desk, session: Session, release_id: str, released: tables.Relea
 def _needs_second_look(session: Session, held: tables.Draft, released: tables.Release | None) -> bool:
     if released is None or not held.urgent:
         return False
-    return session.get(tables.Approval, (held.id, "retrospective")) is None
+    if session.get(tables.Approval, (held.id, "retrospective")) is not None:
+        return False
+    taken_back = session.get(tables.Withdrawal, held.id)
+    return taken_back is None or taken_back.by == held.drafted_by
 
 
 REFUSALS = ("incorrect", "not-necessary", "wrong-recipient", "incomplete", "text-not-cleared")

@@ -24,10 +24,14 @@ from broker.store import tables
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Who carries, and how it is reached; None for one that pulls."""
+    """Who carries, and how it is reached; None for one that pulls.
+
+    `opens_apart` is false for one that pulls and has no key for what is sealed apart (ruling 22).
+    """
 
     carrier: tables.Partner
     endpoint: tables.DeliveryEndpoint | None
+    opens_apart: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,10 @@ class Standing:
         """How a carrier is reached."""
         if carrier not in self.channels:
             partner = partners.get(session, carrier)
-            self.channels[carrier] = Channel(partner, endpoints.channel_of(desk, session, partner.id))
+            uses = ("enc", "apart")
+            pulls, opens = (partners.current_key(session, carrier, use, self.at) is not None for use in uses)
+            endpoint = endpoints.channel_of(desk, session, partner.id)
+            self.channels[carrier] = Channel(partner, endpoint, opens or not pulls)
         return self.channels[carrier]
 
 

@@ -64,6 +64,8 @@ class Figures:
     """data-subject category of the field by recipient class: fields that did not go, over all releases"""
     missing: Counts
     """gap by month"""
+    no_addressee: Counts
+    """why nobody got a case, by month in which it was set aside; without those reopened since"""
     late: Counts
     """kind by urgency, now"""
 
@@ -102,6 +104,14 @@ from release r, unnest(r.gaps) g (gap)
 where r.released_at >= :since and r.released_at < :until group by 1, 2
 """
 
+_NO_ADDRESSEE = """
+select to_char(s.at at time zone 'UTC', 'YYYY-MM') as col, s.reason as line, count(*) as n
+from set_aside s join case_file c on c.id = s.case_id and c.state in ('set_aside', 'no_addressee')
+where s.at >= :since and s.at < :until
+  and not exists (select 1 from set_aside x where x.case_id = s.case_id and x.id > s.id)
+group by 1, 2
+"""
+
 
 def figures(desk: Desk, session: Session, actor: Actor, since: datetime, until: datetime) -> Figures:
     """The figures of a period of at most two years; real counts."""
@@ -115,6 +125,7 @@ def figures(desk: Desk, session: Session, actor: Actor, since: datetime, until: 
         answers=_counted(session, _ANSWERS, period),
         withheld=_withheld(desk, session, period),
         missing=_counted(session, _MISSING, period, months),
+        no_addressee=_counted(session, _NO_ADDRESSEE, period, months),
         late=_late(desk, session),
     )
 
@@ -128,6 +139,7 @@ def for_outside(found: Figures) -> Figures:
         answers=hide(found.answers),
         withheld=hide(found.withheld),
         missing=hide(found.missing),
+        no_addressee=hide(found.no_addressee),
         late=hide(found.late),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlmodel import Session, col, select
 
@@ -34,6 +35,8 @@ def stale(desk: Desk, session: Session, row: tables.Draft) -> str | None:
         return "expired"
     if file.current_version != row.case_version or file.state == "closed":
         return "case-changed"
+    if not row.urgent and _disputed(session, referral.case_id, row):
+        return "claim-disputed"
     overtaken = select(tables.Release.release_id).where(
         col(tables.Release.referral_id) == row.referral_id, col(tables.Release.version) >= row.version
     )
@@ -46,6 +49,22 @@ def stale(desk: Desk, session: Session, row: tables.Draft) -> str | None:
     if (None if agreement is None else agreement[0]) != row.agreement_version:
         return "agreement-changed"
     return hold.bars_release(desk, session, referral.case_id, referral.addressee)
+
+
+def _disputed(session: Session, case_id: UUID, row: tables.Draft) -> bool:
+    """Whether somebody said no to a claim of the case after this was drafted: what two people confirmed
+    is then not what leaves. A no from before is known to the draft, which left out what it was about."""
+    said_no = (
+        select(tables.Verdict.id)
+        .join(tables.Claim, col(tables.Claim.id) == col(tables.Verdict.claim_id))
+        .where(
+            col(tables.Claim.case_id) == case_id,
+            col(tables.Claim.case_version) == row.case_version,
+            ~col(tables.Verdict.says),
+            col(tables.Verdict.at) >= row.drafted_at,
+        )
+    )
+    return session.exec(said_no.limit(1)).first() is not None
 
 
 def lapsed(desk: Desk, session: Session, record: Record) -> str | None:

@@ -19,6 +19,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from broker.auth import Actor
+from broker.core import locator
 from broker.desk import casefile, events, partners
 from broker.desk.context import Desk
 from broker.errors import Conflict, Forbidden, Issue, NotFound, Refused
@@ -28,7 +29,6 @@ from broker.store import tables
 POLICE = "BEP"
 URGENT = frozenset({"U1", "U2"})
 _ONE = UUID(int=0)
-_PORTS = {"http": 80, "https": 443, "ftp": 21}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,10 @@ def place(
     """Set a hold for a URL at the request of the police. Runs for the pack's clock when no end is given."""
     actor.needs("analyst", "releaser")
     now = desk.now()
-    if not urlsplit(url).hostname:
+    if not _has_host(url):
         raise Refused("hold-url", "this is no URL", (Issue("url", "url", "must be absolute"),))
-    row = tables.PoliceHold(id=desk.uuid(), url_hmac=digest(desk, url), created_by=actor.id, starts_at=now)
+    mark = _mark(desk, locator.folded(url))
+    row = tables.PoliceHold(id=desk.uuid(), url_hmac=mark, created_by=actor.id, starts_at=now)
     session.add(row)
     session.flush()
     _term(desk, session, actor, row.id, partner_id, "set", until or desk.pack.due("hold", now))
@@ -134,25 +135,44 @@ def notices(desk: Desk, session: Session, case_id: UUID, data: Mapping[str, Json
     return kept_back(desk, session, {case_id: data})[case_id].as_json()
 
 
-def bars_release(desk: Desk, session: Session, case_id: UUID, addressee: str) -> str | None:
-    """Why a notice to this addressee may not leave now, as a code. Others than providers never wait."""
+def bars_release(
+    desk: Desk, session: Session, case_id: UUID, addressee: str, sent: int | None = None
+) -> str | None:
+    """Why a notice to this addressee may not leave now, as a code. Others than providers never wait.
+
+    `sent` is the version of the case that a notice was drafted from: it names the addresses of then.
+    """
     partner = partners.get(session, addressee)
     if desk.pack.role(partner.recipient_class) != "provider":
         return None
+    name = (partner.provider or "").casefold()
     data = casefile.read_version(desk, session, case_id)[0].data
     kept = kept_back(desk, session, {case_id: data})[case_id]
-    if (partner.provider or "").casefold() in kept.providers(data):
+    if name in kept.providers(data):
         return "police-hold"
+    if sent is not None:
+        before = casefile.read_version(desk, session, case_id, sent)[0].data
+        if name in Kept(held_places(desk, session, before), None).providers(before):
+            return "police-hold"
     return None if kept.wait is None else "waits-for-police"
 
 
-def digest(desk: Desk, url: str) -> bytes:
-    """HMAC-SHA-256 of a URL: scheme and host folded, default port and fragment gone."""
-    parts = urlsplit(url)
-    port = parts.port if parts.port != _PORTS.get(parts.scheme) else None
-    host = f"{parts.hostname or ''}:{port}" if port else parts.hostname or ""
-    plain = f"{parts.scheme}://{host}{parts.path or '/'}?{parts.query}"
-    return hmac.new(desk.vault().lasting("hold"), plain.encode(), hashlib.sha256).digest()
+def digests(desk: Desk, url: str) -> tuple[bytes, ...]:
+    """HMAC-SHA-256 of a URL under which a hold of it may be kept: of the one form that all its spellings
+    have, and of the one by which holds were kept before there was that."""
+    return tuple(_mark(desk, text) for text in (locator.folded(url), *locator.formerly(url)))
+
+
+def _mark(desk: Desk, text: str) -> bytes:
+    octets = text.encode("utf-8", "surrogateescape")
+    return hmac.new(desk.vault().lasting("hold"), octets, hashlib.sha256).digest()
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def _held(
@@ -165,7 +185,8 @@ def _held(
         for name, location in data.get("locations", {}).items():
             for member in ("url", "page_url"):
                 if member in location:
-                    by_digest.setdefault(digest(desk, location[member]), []).append((case_id, name))
+                    for digest in digests(desk, location[member]):
+                        by_digest.setdefault(digest, []).append((case_id, name))
     rows = session.exec(select(tables.PoliceHold).where(col(tables.PoliceHold.url_hmac).in_(by_digest)))
     for row in rows:
         term = _last(session, row.id)
@@ -184,7 +205,12 @@ def _waits(desk: Desk, session: Session, cases: Mapping[UUID, Mapping[str, Json]
     told: dict[UUID, list[tables.Release]] = {case_id: [] for case_id in why}
     for row in session.exec(
         select(tables.Release)
-        .where(col(tables.Release.case_id).in_(list(why)), col(tables.Release.addressee_class) == POLICE)
+        .where(
+            col(tables.Release.case_id).in_(list(why)),
+            col(tables.Release.addressee_class) == POLICE,
+            # Called back before it could be collected: nobody was told.
+            col(tables.Release.release_id).not_in(select(tables.Cancellation.release_id)),
+        )
         .order_by(col(tables.Release.released_at))
     ):
         told[row.case_id].append(row)

@@ -144,12 +144,12 @@ def _drafts(desk: Desk, export: Export) -> list[CaseDraft]:
 
 def _canonical(content: bytes) -> list[Case]:
     """One document, or one on each line (JSON Lines). Issues name the line. Raises `Refused`."""
-    lines = [line for line in content.splitlines() if line.strip()]
-    if len(lines) < 2 or not all(line.strip().startswith(b"{") for line in lines):
+    lines = [(n, line) for n, line in enumerate(content.splitlines(), 1) if line.strip()]
+    if len(lines) < 2 or not all(line.strip().startswith(b"{") for _, line in lines):
         return [core_case.from_bytes(content)]
     cases: list[Case] = []
     issues: list[Issue] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         try:
             cases.append(core_case.from_bytes(line))
         except Refused as refused:

@@ -21,6 +21,7 @@ from broker.core import canonical
 from broker.desk import events, outward, wayout
 from broker.desk.context import Desk
 from broker.errors import BrokerError, Issue, Refused
+from broker.hosting.guard import within
 from broker.observe import log
 from broker.sealing import keyfiles, webhooks
 from broker.spi import Json
@@ -33,6 +34,8 @@ Send = Callable[[Desk, Mapping[str, Json], str, datetime], str]
 ACCEPTED = "accepted"
 PAUSES = (0, 60, 600, 3600, 21600)
 """Seconds since the attempt before; after the last one the notice is given up (the clock still runs)."""
+WHOLE = 30.0
+"""Seconds that one webhook may take altogether."""
 LOOK_BACK = timedelta(days=2)
 
 # One row for each publication and notice endpoint of its carrier that was not told yet.
@@ -63,17 +66,28 @@ def endpoint_issues(channel: str, config: Mapping[str, Json]) -> Sequence[Issue]
 
 
 def tell(desk: Desk, send: Mapping[str, Send] | None = None) -> int:
-    """Tell everybody who was not told yet and is due. Returns how many notices were accepted."""
+    """Tell everybody who was not told yet and is due. Returns how many notices were accepted.
+
+    One process at a time, or somebody is told twice. Who could not be reached is asked no more in this
+    round: each of his notices would cost the others the whole time that one may take.
+    """
+    with desk.db.connect("app") as conn:
+        conn.autocommit = True
+        row = conn.execute("select pg_try_advisory_lock(hashtextextended('notices', 6))").fetchone()
+        return _tell(desk, send or WAYS) if row and row[0] else 0
+
+
+def _tell(desk: Desk, send: Mapping[str, Send]) -> int:
     now = desk.now()
     with unit_of_work(desk.db) as session:
         query = text(_WAITING)
         values = {"since": now - LOOK_BACK, "most": len(PAUSES)}
         waiting = session.connection().execute(query, values).all()
-    done = 0
+    done, silent = 0, set[int]()
     for release, endpoint, channel, config, attempts, at in waiting:
-        if at is not None and at + timedelta(seconds=PAUSES[attempts]) > now:
+        if endpoint in silent or (at is not None and at + timedelta(seconds=PAUSES[attempts]) > now):
             continue
-        code = _try((send or WAYS)[channel], desk, config, f"{endpoint}.{release}")
+        code = _try(send[channel], desk, config, f"{endpoint}.{release}")
         with unit_of_work(desk.db) as session:
             session.add(
                 tables.NoticeAttempt(
@@ -81,6 +95,8 @@ def tell(desk: Desk, send: Mapping[str, Send] | None = None) -> int:
                 )
             )
         done += code == ACCEPTED
+        if code != ACCEPTED:
+            silent.add(endpoint)
     return done
 
 
@@ -89,7 +105,7 @@ def _try(send: Send, desk: Desk, config: Mapping[str, Json], name: str) -> str:
         return send(desk, config, message_id(name), desk.now())
     except BrokerError as error:
         return error.code
-    except (OSError, httpx.HTTPError, smtplib.SMTPException) as error:
+    except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL, smtplib.SMTPException) as error:
         log.warning("notice-not-sent", exc_info=error)
         return "not-sent"
 
@@ -114,7 +130,9 @@ def webhook(desk: Desk, config: Mapping[str, Json], name: str, now: datetime) ->
     """POST the signed message to an address of the public internet."""
     payload = body(desk, now)
     signed = webhooks.headers(desk.vault().lasting("webhook"), name, int(now.timestamp()), payload)
-    status = outward.post(config["url"], payload, {**signed, "content-type": "application/json"})
+    headers = {**signed, "content-type": "application/json"}
+    # A time for the whole of it: one for each read can be stretched by a byte now and then.
+    status = within(WHOLE, lambda: outward.post(config["url"], payload, headers))
     return ACCEPTED if 200 <= status < 300 else f"status-{status}"
 
 
@@ -137,12 +155,12 @@ def mail(desk: Desk, config: Mapping[str, Json], name: str, now: datetime) -> st
 
 
 def _relay(house: Mapping[str, Json]) -> smtplib.SMTP:
-    host, port = house["host"], int(house["port"])
+    host, port, patience = house["host"], int(house["port"]), float(house.get("timeout", 20))
     context = ssl.create_default_context(cafile=house.get("ca_file"))
     if house.get("security") == "tls":
-        relay: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=20, context=context)
+        relay: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=patience, context=context)
     else:
-        relay = smtplib.SMTP(host, port, timeout=20)
+        relay = smtplib.SMTP(host, port, timeout=patience)
         if house.get("security") == "starttls":
             relay.starttls(context=context)
         elif host not in ("127.0.0.1", "::1", "localhost"):

@@ -68,6 +68,7 @@ def _rows(found: figures.Figures, partners: Mapping[str, str]) -> Iterator[tuple
     yield from _counts("answers", found.answers, partners)
     yield from _counts("fields withheld", found.withheld, {})
     yield from _counts("missing", found.missing, {})
+    yield from _counts("no addressee", found.no_addressee, {})
     yield from _counts("late now", found.late, {})
 
 

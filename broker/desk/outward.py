@@ -6,19 +6,19 @@ TLS is checked against the name. No redirects, no proxies of the environment.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 import httpx
 
 from broker.errors import Issue, Refused
+from broker.hosting.guard import is_public
 
 TIMEOUT = httpx.Timeout(10.0)
 MAX_URL = 500
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 Resolve = Callable[[str, int], Sequence[str]]
 
 
@@ -32,8 +32,12 @@ def url_issues(url: object) -> list[Issue]:
     """What is wrong with a URL as an endpoint, without resolving it."""
     if not isinstance(url, str) or len(url) > MAX_URL or not url.isascii():
         return [Issue("/url", "url", f"must be an ASCII URL of at most {MAX_URL} characters")]
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0  # a port that cannot be raises here, not when called
+    except ValueError:
+        whole = False
+    if not whole or parts.scheme != "https":
         return [Issue("/url", "https", "must be an https URL")]
     if parts.username is not None or parts.password is not None or parts.fragment:
         return [Issue("/url", "plain", "must have neither user, password nor fragment")]
@@ -46,7 +50,8 @@ def pin(host: str, port: int, resolver: Resolve, *, loopback: bool = False) -> s
     `loopback` is for tests alone: nothing in the product sets it.
     """
     addresses = resolver(host, port)
-    if not addresses or not all(_allowed(address, loopback) for address in addresses):
+    ours = (ip_network("127.0.0.0/8"),) if loopback else ()
+    if not addresses or not all(is_public(address, ours) for address in addresses):
         raise Refused("address-not-global", "the address is not one of the public internet")
     return addresses[0]
 
@@ -80,19 +85,3 @@ def post(
         answer = client.send(request, stream=True)  # what it says is not read: only whether it took it
         answer.close()
         return answer.status_code
-
-
-def _allowed(address: str, loopback: bool) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address.split("%", 1)[0])
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if any(parsed in network for network in _NAT64):
-            return False  # is_global is true for it, and behind it may be anything of ours
-        inner = parsed.ipv4_mapped or parsed.sixtofour
-        if inner is not None:
-            return _allowed(str(inner), loopback)
-    if loopback and parsed.is_loopback:
-        return True
-    return parsed.is_global and not parsed.is_multicast

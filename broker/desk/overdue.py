@@ -83,6 +83,7 @@ where r.urgency = 'U1' and r.addressee_class = :police
   and not exists (select 1 from urgent_call c where c.case_id = r.case_id
     and c.answered and c.read_back and c.called_at >= d.drafted_at)
 """
+# Who takes it back has looked at it: nobody has to approve afterwards what was wrong to send.
 _RETROSPECTIVE = """
 select r.released_at + cast(:clock as interval) as since, r.case_id, r.release_id, f.reference,
   r.urgency, r.addressee as partner, r.drafted_by as staff, r.case_kind
@@ -90,6 +91,7 @@ from release r join referral f on f.id = r.referral_id
 where r.urgent and r.released_at + cast(:clock as interval) < :now
   and not exists (select 1 from approval a
     where a.release_id = r.release_id and a.kind = 'retrospective')
+  and not exists (select 1 from withdrawal w where w.release_id = r.release_id and w.by <> r.drafted_by)
 """
 # The content of a draft goes away when it is released or closed: so few rows lead here.
 _NOT_SIGNED = """

@@ -54,7 +54,7 @@ def moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise bad_place() from None
-    if found.tzinfo is None:
+    if found.tzinfo is None or not 1 < found.year < 9999:
         raise bad_place()
     return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,8 @@ from broker.spi import Json, Party
 from broker.store import tables
 
 KEY_LIFE = timedelta(days=400)
+USES = ("auth", "dpop", "enc", "apart", "receipt")
+_KID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 REQUIRED_USES = ("auth", "dpop", "enc", "receipt")
 TOOL = "OWN"
 """Class of the hotline's own tool: it submits cases and receives nothing."""
@@ -39,7 +42,8 @@ class Registration:
 
     @classmethod
     def read(cls, document: Json, *, tool: bool = False) -> Registration:
-        """Raises `Refused` when a key is missing, private, or no P-256 key."""
+        """Raises `Refused` when a key is missing, private, no P-256 key, of no known use, or there twice
+        (docs/spec/registration.md)."""
         issues: list[Issue] = []
         keys: list[Key] = []
         for n, entry in enumerate(document.get("keys", []) if isinstance(document, dict) else []):
@@ -52,12 +56,24 @@ class Registration:
                 issues.append(
                     Issue(f"/keys/{n}", "public-key", "must be a public P-256 key with its thumbprint")
                 )
+            else:
+                issues += _issues(f"/keys/{n}", keys[-1], keys[:-1])
         uses = {key.use for key in keys}
         required = ("auth", "dpop") if tool else REQUIRED_USES
         issues += [Issue("/keys", "required", f"has no key for {use}") for use in required if use not in uses]
         if issues:
             raise Refused("registration", "the registration file was not accepted", tuple(issues))
         return cls(tuple(keys))
+
+
+def _issues(at: str, key: Key, before: Sequence[Key]) -> Iterator[Issue]:
+    """A kid goes into the header of what is sealed, and one key for two uses would undo their parting."""
+    if not _KID.fullmatch(key.kid):
+        yield Issue(f"{at}/kid", "format", "must be 1 to 64 letters, digits or . _ ~ -")
+    if key.use not in USES:
+        yield Issue(f"{at}/use", "code", f"must be one of {', '.join(USES)}")
+    if any(key.kid == other.kid or key.jwk == other.jwk for other in before):
+        yield Issue(at, "duplicate", "has a kid or a key that stands there already: each use has its own")
 
 
 def register(

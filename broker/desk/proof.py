@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlalchemy import text
+from sqlmodel import Session
 
 from broker.auth import Actor
 from broker.core import canonical
@@ -114,7 +114,8 @@ def retracted(desk: Desk, session: Session, actor: Actor, delivery_id: UUID, mad
 
 
 def report(desk: Desk, session: Session, adapter_name: str, content: bytes) -> UUID:
-    """Take a machine's report (a bounce, a delay). It is kept; a failure ends the delivery visibly.
+    """Take a machine's report (a bounce, a delay). What machines say in it is kept, nothing that is attached
+    to it; a failure ends the delivery visibly.
 
     Raises `Refused` when it is about no delivery of ours.
     """
@@ -129,7 +130,8 @@ def report(desk: Desk, session: Session, adapter_name: str, content: bytes) -> U
     if delivery is None or delivery.adapter != adapter_name:
         raise Refused("report-unknown", "the report is about no delivery of ours")
     before = deliver.last(session, delivery.id)
-    answer = DeliveryReceipt(content, "message/rfc822", "")
+    told = read.kept or f"Action: {read.kind}\n".encode()
+    answer = DeliveryReceipt(told, "message/delivery-status", "")
     if read.kind == "failed" and before.state in ("awaiting", "overdue"):
         deliver.keep(desk, session, delivery, "failure", answer)
         deliver.step(desk, session, delivery, "failed", read.code, attempt=before.attempt)
@@ -142,37 +144,41 @@ def report(desk: Desk, session: Session, adapter_name: str, content: bytes) -> U
     return delivery.id
 
 
-def mark_overdue(desk: Desk) -> int:
+_LATE = """
+select d.id, e.state, e.attempt, e.due from delivery d
+join lateral (select s.state, s.attempt, s.due from delivery_event s where s.delivery_id = d.id
+  order by s.id desc limit 1) e on e.state in ('queued', 'awaiting')
+where d.deadline <= :now and not exists (select 1 from delivery_event o where o.delivery_id = d.id
+  and o.state = 'overdue' and o.code = case e.state when 'queued' then :queued else :awaiting end)
+order by d.deadline, d.id limit :many
+"""
+BATCH = 500
+"""Deliveries that are called overdue in one transaction. Each takes a lock of its own (migration 0003), and
+the database has room for some thousands: all in one would fail, every time, and none would ever be late."""
+
+
+def mark_overdue(desk: Desk, *, many: int = BATCH) -> int:
     """Deliveries past their deadline become overdue, once for each reason. Returns how many."""
     done = 0
-    with unit_of_work(desk.db) as session:
-        late = session.exec(
-            select(tables.Delivery).where(col(tables.Delivery.deadline) <= desk.now(), ~_closed().exists())
-        ).all()
-        for delivery in late:
-            before = deliver.last(session, delivery.id)
-            code = {"queued": deliver.NOT_SENT, "awaiting": deliver.NO_ANSWER}.get(before.state)
-            if code is None or _was_overdue(session, delivery.id, code):
-                continue
-            deliver.step(desk, session, delivery, "overdue", code, attempt=before.attempt, due=before.due)
-            done += 1
-    return done
+    while True:
+        with unit_of_work(desk.db) as session:
+            marked = _mark_overdue(desk, session, many)
+        done += marked
+        if marked < many:
+            return done
 
 
-def _closed() -> SelectOfScalar[int] | SelectOfScalar[None]:
-    event = tables.DeliveryEvent
-    return select(event.id).where(
-        col(event.delivery_id) == col(tables.Delivery.id),
-        col(event.state).in_(("delivered", "retracted")),
-    )
-
-
-def _was_overdue(session: Session, delivery_id: UUID, code: str) -> bool:
-    event = tables.DeliveryEvent
-    found = select(event.id).where(
-        col(event.delivery_id) == delivery_id, col(event.state) == "overdue", col(event.code) == code
-    )
-    return session.exec(found).first() is not None
+def _mark_overdue(desk: Desk, session: Session, many: int) -> int:
+    alone = text("select pg_try_advisory_xact_lock(hashtextextended('overdue', 7))")
+    if not session.connection().execute(alone).scalar():
+        return 0  # another process is at it
+    codes = {"queued": deliver.NOT_SENT, "awaiting": deliver.NO_ANSWER}
+    values = {**codes, "now": desk.now(), "many": many}
+    late = session.connection().execute(text(_LATE), values).all()
+    for delivery_id, state, attempt, due in late:
+        delivery = deliver.get(session, delivery_id)
+        deliver.step(desk, session, delivery, "overdue", codes[state], attempt=attempt, due=due)
+    return len(late)
 
 
 def _settle(

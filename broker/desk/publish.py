@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlmodel import Session, col, select
 
 from broker.auth import Actor
@@ -10,6 +12,7 @@ from broker.core.outcomes import WITHDRAW_REASONS
 from broker.desk import casefile, events, gates
 from broker.desk.context import Desk
 from broker.desk.record import Record
+from broker.desk.release import shown_codes
 from broker.desk.sign import encrypt_parts
 from broker.errors import Conflict, Issue, NotFound, Refused
 from broker.sealing import jose
@@ -70,8 +73,7 @@ def withdraw(desk: Desk, session: Session, actor: Actor, release: str, reason: s
             "version": released.version,
             "kind": "withdraw",
             "supersedes": release,
-            "urgency": released.urgency,
-            "caseKind": released.case_kind,
+            **shown_codes(released),
             "sizes": {"referral": 0, "apart": 0, "documents": []},
             "deadline": None,
         },
@@ -83,12 +85,16 @@ def withdraw(desk: Desk, session: Session, actor: Actor, release: str, reason: s
 def reseal(desk: Desk, session: Session, actor: Actor, release: str) -> int:
     """Encrypt a release again to the carrier's present keys. Nothing is signed or rendered anew.
 
-    Returns the new generation. The seal, its digest and the proof stay the same.
+    Returns the new generation. The seal, its digest and the proof stay the same. What was for the inbox,
+    sealed to no key, is sealed for the first time; what was delivered another way is not: it has no feed row.
     """
     actor.needs("key_custodian", "releaser")
     released = _release(session, release)
     if session.get(tables.Withdrawal, release) is not None:
         raise Conflict("withdrawn", "a withdrawn release is not sealed again")
+    delivered = select(tables.Delivery.id).where(col(tables.Delivery.release_id) == release)
+    if session.exec(delivered).first() is not None:
+        raise Conflict("delivered", "this release was delivered, not pulled: there is nothing to seal again")
     record = open_record(desk, session, released)
     keys = gates.carrier_keys(desk, session, released.carrier, apart=bool(record.apart))
     tree, apart_jws = record.tree(), None
@@ -99,11 +105,8 @@ def reseal(desk: Desk, session: Session, actor: Actor, release: str) -> int:
             "units": tree.apart_units(),
         }
         apart_jws = jose.sign(canonical.encode(body), desk.keys().signer("release"), "referral-apart+jws")
-    last = max(
-        session.exec(
-            select(tables.SealedObject.generation).where(col(tables.SealedObject.release_id) == release)
-        ).all()
-    )
+    generations = select(tables.SealedObject.generation).where(col(tables.SealedObject.release_id) == release)
+    last = max(session.exec(generations).all(), default=0)
     for part in encrypt_parts(record, tree, keys, apart_jws):
         session.add(part.row(release, released.carrier, last + 1))
     events.note(desk, session, "referral:resealed", actor.id, case_id=released.case_id, release_id=release)
@@ -121,6 +124,13 @@ def open_record(desk: Desk, session: Session, released: tables.Release) -> Recor
             desk, session, released.case_id, "release_record", released.release_id, row.key_id, row.blob
         )
     )
+
+
+def call_back(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> None:
+    """Cancel what of a case waits in its regret: what is erased is not published afterwards."""
+    for released in session.exec(select(tables.Release).where(col(tables.Release.case_id) == case_id)):
+        if ledger.cancel(session, released.release_id, actor.id, desk.now()):
+            _cancelled_leaf(desk, session, actor, released)
 
 
 def _cancelled_leaf(desk: Desk, session: Session, actor: Actor, released: tables.Release) -> None:

@@ -16,9 +16,11 @@ from broker.core import canonical
 from broker.desk import casefile, confirm, events, hold, route
 from broker.desk.context import Desk
 from broker.desk.record import Record
+from broker.errors import BrokerError
 from broker.hosting import HostLookup, Recheck
 from broker.spi import DeliveryReceipt, Json
 from broker.store import tables
+from broker.store.engine import unit_of_work
 
 CHANGED = frozenset({"host-changed", "host-moved"})
 """Codes that send a referral back to draft; `host-moved`: another country is concerned now."""
@@ -42,7 +44,7 @@ def barred(desk: Desk, session: Session, released: tables.Release) -> str | None
     """Why this notice may not leave now, as a code; None for everybody who is no provider."""
     if desk.pack.role(released.addressee_class) != "provider":
         return None
-    code = hold.bars_release(desk, session, released.case_id, released.addressee)
+    code = hold.bars_release(desk, session, released.case_id, released.addressee, sent=released.case_version)
     if code is not None:
         return code
     case = confirm.released_case(desk, session, released.case_id)
@@ -56,6 +58,19 @@ def barred(desk: Desk, session: Session, released: tables.Release) -> str | None
         for reason in refused.reasons
     }
     return codes.pop() if len(codes) == 1 else "notice-not-routed"
+
+
+def kept_from(desk: Desk, addressee_class: str, release: str) -> bool:
+    """Whether a provider that fetches its notice itself may not have it now: asked in the same words as just
+    before a mail. Closed where that cannot be asked: without the keys of cases, of a case that was erased."""
+    if desk.pack.role(addressee_class) != "provider":
+        return False
+    with unit_of_work(desk.db) as session:
+        released = session.get(tables.Release, release)
+        try:
+            return released is not None and barred(desk, session, released) is not None
+        except BrokerError:
+            return True
 
 
 def places(

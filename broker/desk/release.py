@@ -26,7 +26,7 @@ from broker.store.engine import unit_of_work
 
 MAX_BATCH = 50
 SINGLE = {
-    "justified": "holds a justified field or cleared text: release it singly",
+    "justified": "holds a justified field, cleared text or an added row: release it singly",
     "urgent": "is urgent: release it singly",
     "minor": "concerns a minor: release it singly",
 }
@@ -246,6 +246,15 @@ def _commit(
     publish(desk, session, released, referral.reference, pulled=endpoint is None)
 
 
+def shown_codes(released: tables.Release) -> dict[str, str]:
+    """Urgency and kind of case as a feed row says them: who does not get them (F06, F84) sees the same
+    row for every case (ruling 1)."""
+    return {
+        "urgency": released.urgency if released.fields.get("F06") == "F" else "U4",
+        "caseKind": released.case_kind if released.fields.get("F84") == "F" else "content_report",
+    }
+
+
 def publish(
     desk: Desk, session: Session, released: tables.Release, reference: str, *, pulled: bool = True
 ) -> None:
@@ -274,10 +283,11 @@ def publish(
             "version": released.version,
             "kind": released.kind,
             "supersedes": released.supersedes,
-            "urgency": released.urgency,
-            "caseKind": released.case_kind,
+            **shown_codes(released),
             "sizes": released.sizes,
-            "deadline": events.stamp(released.deadline) if released.deadline else None,
+            "deadline": events.stamp(released.deadline)
+            if released.deadline and released.fields.get("F06") == "F"
+            else None,
         },
     )  # fmt: skip
 
@@ -299,7 +309,7 @@ def _draft_for(desk: Desk, session: Session, choice: Choice) -> tables.Draft:
 
 def singly(row: tables.Draft, record: Record) -> tuple[str, ...]:
     """Why a draft has to be looked at by itself, as codes of `SINGLE`; empty where it may go in a batch."""
-    justified = bool(record.grounds or record.cleared or record.apart)
+    justified = bool(record.grounds or record.cleared or record.apart or record.extra.get("added"))
     urgent = record.urgency in ("U1", "U2") or row.urgent
     found = {"justified": justified, "urgent": urgent, "minor": bool(record.extra.get("minor"))}
     return tuple(code for code, holds in found.items() if holds)

@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, SQLModel, col, delete, select
 
 from broker.auth import Actor
-from broker.desk import draft, events, formdraft
+from broker.core import canonical
+from broker.desk import closing, draft, events, formdraft, publish
 from broker.desk.context import Desk
-from broker.errors import NotFound
+from broker.errors import Conflict, NotFound
 from broker.sealing import vault
 from broker.store import tables
 from broker.store.engine import unit_of_work
@@ -31,10 +32,13 @@ class Erased:
     epochs: tuple[str, ...]
 
 
-def erase_case(desk: Desk, actor: Actor, case_id: UUID) -> Erased:
-    """Close a case for good: its keys, its content and what lies ready to be collected."""
+def erase_case(desk: Desk, actor: Actor, case_id: UUID, seen: str | None = None) -> Erased:
+    """Close a case for good: its keys, its content and what lies ready to be collected.
+
+    `seen` is the digest of the list that the person looked at; `Conflict` when another one would go.
+    """
     actor.needs("dpo")
-    _close(desk, actor, case_id)
+    _close(desk, actor, case_id, seen)
     with unit_of_work(desk.db, "retention") as session:
         releases = list(
             session.exec(select(tables.Release.release_id).where(col(tables.Release.case_id) == case_id))
@@ -64,12 +68,14 @@ def erase_case(desk: Desk, actor: Actor, case_id: UUID) -> Erased:
     return Erased(keys, sealed, tuple(epochs))
 
 
-def _close(desk: Desk, actor: Actor, case_id: UUID) -> None:
-    """Nothing new can be made of the case, and the signer tries no draft whose content goes."""
+def _close(desk: Desk, actor: Actor, case_id: UUID, seen: str | None) -> None:
+    """Nothing new can be made of the case, the signer tries no draft whose content goes, and what waits in
+    its regret never comes out."""
     with unit_of_work(desk.db) as session:
         file = session.get(tables.CaseFile, case_id, with_for_update=True)
         if file is None:
             raise NotFound("case")
+        _list(desk, session, actor, case_id, seen)
         file.state = "closed"
         session.add(file)
         released = select(tables.Release.release_id).where(col(tables.Release.case_id) == case_id)
@@ -80,6 +86,21 @@ def _close(desk: Desk, actor: Actor, case_id: UUID) -> None:
         ).all()
         for release in open_drafts:
             draft.drop(desk, session, release, actor.id, "erased")
+        publish.call_back(desk, session, actor, case_id)
+
+
+def _list(desk: Desk, session: Session, actor: Actor, case_id: UUID, seen: str | None) -> None:
+    """Keep the list of what goes: afterwards nobody could say what the signed digest was of."""
+    goes = closing.goes(session, case_id)
+    if seen is not None and seen != canonical.sha256_hex(goes):
+        raise Conflict("other-list", "what would go has changed since you looked; look at it again")
+    event_id = events.note(desk, session, "case:erasure-listed", actor.id, case_id=case_id)
+    session.add(
+        tables.EventRecord(
+            event_id=event_id, nonce=desk.random(16), record=goes,
+            keep_until=desk.now() + desk.pack.retention["register"].span,
+        )
+    )  # fmt: skip
 
 
 def rotate_epoch(desk: Desk, actor: Actor) -> tuple[int, tuple[str, ...]]:

@@ -21,6 +21,12 @@ from broker.spi import Json
 DIRECT = "pull"
 """`communication.method` of an agreement that opens a channel of the partner's own."""
 
+NEXT = {
+    "no-way-to-receive": "who should get it cannot receive yet: register keys (`broker partner add-keys`), "
+    "pin an address (`broker delivery to`), or add a person of its inbox (`broker partner person add`)",
+}
+"""Reason → what somebody does about it, where something can be done in the house."""
+
 # One statement for all partners: a job over many cases asks this for each. What it says of one partner is
 # what `agreements.terms_in_force`, `partners.current_key`, `endpoints.channel_of` and `reads_inbox` say.
 _PARTNERS = text("""
@@ -114,6 +120,7 @@ def in_words(proposal: Mapping[str, Any]) -> Iterator[str]:
         why = ", ".join(code.replace("-", " ") for code in refusal["reasons"])
         who = " ".join(filter(None, (refusal["class"], refusal["addressee"] or refusal["country"])))
         yield f"  × {who}: {why}"
+        yield from (f"    {NEXT[code]}" for code in refusal["reasons"] if code in NEXT)
 
 
 def _asked(now: datetime) -> Mapping[str, object]:
@@ -130,4 +137,5 @@ def _info(row: Mapping[Any, Any]) -> PartnerInfo:
         agreement_in_force=row["in_force"],
         direct=bool(pulls or (row["reached"] and not row["has_keys"])),
         provider=row["provider"],
+        reachable=bool(row["has_keys"] or row["reached"]),
     )

@@ -73,9 +73,12 @@ select f.id, f.reference, f.addressee, f.carrier,
 from referral f where f.case_id = :case_id order by f.created_at, f.id
 """
 # Events of the case itself and of its drafts and releases. Deliveries are told from their own table,
-# which says which state and why.
+# which says which state and why. One person alone (the urgent path) is never told as a second one.
 _EVENTS = """
-select e.id, e.at, e.action, e.actor, e.release_id, e.partner_id, e.leaf_type, l.position, p.id as pending,
+select e.id, e.at, e.actor, e.release_id, e.partner_id, e.leaf_type, l.position, p.id as pending,
+  case when e.action = 'referral:approved' and exists (select 1 from approval a
+      where a.release_id = e.release_id and a.kind = 'release' and a.approved_by = a.drafted_by)
+    then 'referral:approved-alone' else e.action end as action,
   coalesce(s.login, '') as login,
   coalesce(
     (select x.reason_code from withdrawal x where x.release_id = e.release_id
@@ -155,8 +158,9 @@ def _timeline(session: Session, actor: Actor, case_id: UUID, only: str | None) -
 
 _STEPS = (
     "case:taken-in", "case:amended", "case:verdict-given", "case:confirmed", "case:urgent",
-    "referral:drafted", "referral:approved", "referral:released", "referral:published", "delivery:queued",
-    "delivery:sending", "delivery:awaiting", "delivery:delivered", "referral:collected",
+    "referral:drafted", "referral:approved", "referral:approved-alone", "referral:released",
+    "referral:published", "delivery:queued", "delivery:sending", "delivery:awaiting",
+    "delivery:delivered", "referral:collected",
     "referral:receipt", "referral:read", "referral:answered", "referral:withdrawn",
 )  # fmt: skip
 _STEP = {action: n for n, action in enumerate(_STEPS)}

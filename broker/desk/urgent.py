@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from broker.auth import Actor
-from broker.desk import confirm, draft, release
+from broker.desk import confirm, draft, endpoints, release
 from broker.desk.context import Desk
 from broker.desk.draft import Request
 from broker.errors import NotFound
@@ -52,6 +52,8 @@ class Urgency:
     sent: Sent | None
     calls: Sequence[tables.UrgentCall]
     answered: tables.UrgentCall | None
+    by_telephone: bool
+    """Where it went, or would go first, nothing can be received: the desk hears it by telephone alone."""
     locked: bool
     """This person has an urgent release that nobody else looked at in time."""
 
@@ -71,7 +73,8 @@ def urgency(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> Urgenc
     file = session.get(tables.CaseFile, case_id)
     if file is None:
         raise NotFound("case")
-    sent = _sent(desk, session, case_id)
+    sent, desks = _sent(desk, session, case_id), police(desk, session)
+    to = sent.addressee if sent else desks[0].id if desks else None
     calls = session.exec(
         select(tables.UrgentCall)
         .where(col(tables.UrgentCall.case_id) == case_id)
@@ -84,11 +87,12 @@ def urgency(desk: Desk, session: Session, actor: Actor, case_id: UUID) -> Urgenc
         kind=file.kind,
         urgency=file.urgency,
         state=file.state,
-        desks=police(desk, session),
+        desks=desks,
         reasons=tuple(desk.pack.urgent_reasons),
         sent=sent,
         calls=calls,
         answered=stops[0] if stops else None,
+        by_telephone=to is not None and not endpoints.can_receive(desk, session, to),
         locked=bool(confirm.overdue_approvals(desk, session, actor.id)),
     )
 
@@ -142,7 +146,12 @@ def _sent(desk: Desk, session: Session, case_id: UUID) -> Sent | None:
     row, referral = found
     released = session.get(tables.Release, row.id)
     closed = session.get(tables.DraftRefusal, row.id)
-    looked = session.get(tables.Approval, (row.id, "retrospective"))
+    looked: tables.Approval | tables.Withdrawal | None = session.get(
+        tables.Approval, (row.id, "retrospective")
+    )
+    taken_back = session.get(tables.Withdrawal, row.id)
+    if looked is None and taken_back is not None and taken_back.by != row.drafted_by:
+        looked = taken_back
     start = row.drafted_at if released is None else released.released_at
     return Sent(
         release=row.id,

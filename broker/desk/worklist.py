@@ -28,6 +28,7 @@ CAP = 100
 SECTIONS: Mapping[str, frozenset[str]] = {
     "to-confirm": frozenset({"analyst"}),
     "to-draft": frozenset({"analyst"}),
+    "to-agree": frozenset({"analyst"}),
     "to-release": frozenset({"releaser", "analyst"}),
     "waiting": frozenset({"analyst", "releaser"}),
     "late": frozenset({"analyst", "releaser", "dpo"}),
@@ -104,6 +105,14 @@ select c.id as case_id, c.kind, c.urgency, c.state, c.created_at as since, {refe
 TO_CONFIRM = _CASES.format(
     references=_REFERENCES, by_urgency=_BY_URGENCY.format(scope=_MAY_VOTE.strip(), **_CASE)
 )
+# Set aside by another person, as having no addressee.
+_TO_AGREE = """
+c.state = 'set_aside' and (select s.set_by from set_aside s where s.case_id = c.id
+  order by s.id desc limit 1) <> :actor
+"""
+TO_AGREE = _CASES.format(
+    references=_REFERENCES, by_urgency=_BY_URGENCY.format(scope=_TO_AGREE.strip(), **_CASE)
+)
 TO_DRAFT = _CASES.format(references=_REFERENCES, by_urgency=_BY_URGENCY.format(scope=_UNDRAFTED, **_CASE))
 # The content of a draft goes away when the draft is released or closed: what is in draft_blob is open.
 TO_RELEASE = """
@@ -121,6 +130,7 @@ select * from (
   from release r join referral f on f.id = r.referral_id
   where r.urgent and :releaser and r.drafted_by <> :actor
     and not exists (select 1 from approval a where a.release_id = r.release_id and a.kind = 'retrospective')
+    and not exists (select 1 from withdrawal w where w.release_id = r.release_id and w.by <> r.drafted_by)
 ) w
 where (array_position(:order, w.urgency), w.since, w.release_id)
   > (:after_rank, cast(:after_at as timestamptz), :after_id)
@@ -190,6 +200,8 @@ def _rows(desk: Desk, session: Session, actor: Actor, name: str, after: str | No
     values: dict[str, Any] = {**_from(after, kind), "limit": limit + 1}
     if name == "to-confirm":
         return _read(desk, session, name, TO_CONFIRM, {**values, "actor": actor.id})
+    if name == "to-agree":
+        return _read(desk, session, name, TO_AGREE, {**values, "actor": actor.id})
     if name == "to-draft":
         return _read(desk, session, name, TO_DRAFT, values)
     if name == "to-release":

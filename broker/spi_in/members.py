@@ -12,8 +12,9 @@ from broker.spi_in.json_reading import Json, Number
 from broker.spi_in.refusal import Refuse
 from broker.spi_in.screen import safe_name
 
-INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)")
-URL = re.compile(r"(?:https?|ftp)://[^\s/?#]+\S*|(?:magnet|ipfs):\S+", re.IGNORECASE)
+# The first and the last year are in no zone but one: intake refuses them too.
+INSTANT = re.compile(r"(?!000[01]|9999)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)")
+URL = re.compile(r"(?:https?|ftp)://[^\s/?#]\S*|(?:magnet|ipfs):\S+", re.IGNORECASE)
 PATH_NAME = re.compile(r"[/\\]|^\.{1,2}$|^[A-Za-z]:")
 
 

@@ -13,6 +13,8 @@ from broker.spi_in.refusal import Fault, Refuse
 from broker.spi_in.workbook import Container, open_container
 
 MAX_STRINGS = 200_000
+MAX_FORMAT = 255
+"""Characters of a number format; a spreadsheet program writes no more."""
 
 _DATE_FORMATS = frozenset((*range(14, 23), *range(27, 37), *range(50, 59)))
 _NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
@@ -111,6 +113,8 @@ def _date_styles(box: Container, path: str) -> frozenset[int]:
         inside.append(tag)
         if tag == "numFmt":
             code = attributes.get("formatCode", "")
+            if len(code) > MAX_FORMAT:
+                box.refuse("", "oversize", f"has a number format of more than {MAX_FORMAT} characters")
             elapsed = re.search(r"\[[hms]+\]", code, re.IGNORECASE)
             shown = _NOT_FORMAT.sub("", code).casefold()
             formats[attributes.get("numFmtId", "")] = not elapsed and bool(re.search("[yd]", shown))

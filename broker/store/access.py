@@ -1,8 +1,8 @@
-"""Who calls and how often: what partner authentication reads, on an async pool of broker_app."""
+"""Who calls, how often, and what for: what partner authentication asks, on an async pool of broker_app."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,32 +29,51 @@ select p.id, p.recipient_class, p.status, k.kid, k.jwk, k.not_before, k.not_afte
 from partner p left join partner_key k on k.partner_id = p.id and k.use = 'auth'
 where p.client_id = %s
 """
-# One statement: the state, and a count that every process shares.
-_ACTIVE = """
-with hit as (
-    insert into rate_window (partner_id, minute, n) values (%(partner)s, %(minute)s, 1)
-    on conflict (partner_id, minute) do update set n = rate_window.n + 1 returning n
-)
-select p.status = 'active', hit.n from partner p, hit where p.id = %(partner)s
-"""
-_RECENT = """
-select count(*) from (
-    select 1 from collection
-    where partner_id = %s and (part = 'referral' or generation = 0) and at > %s limit %s
-) recent
-"""
 # Suspension or expiry stops collecting; routes that rest on statute do not hang on an agreement.
-_AGREEMENT = """
-select r.agreement_version is null
+_STANDING = """
+select coalesce(r.agreement_version is null
     or (a.valid_from <= %(at)s and a.valid_to > %(at)s and (
         select s.status from agreement_status s
         where s.partner_id = r.addressee and s.version = r.agreement_version
-        order by s.at desc limit 1) = 'active'),
-    r.addressee_class
-from release r
+        order by s.at desc limit 1) = 'active'), false) as in_force,
+    coalesce(r.addressee_class, '') as addressee_class,
+    (select count(*) from (
+        select 1 from collection c
+        where %(release)s::text is not null and c.partner_id = %(partner)s
+          and (c.part = 'referral' or c.generation = 0) and c.at > %(since)s
+        limit %(limit)s) recent) as collected
+from (values (1)) one
+left join release r on r.release_id = %(release)s and r.carrier = %(partner)s
 left join agreement a on a.partner_id = r.addressee and a.version = r.agreement_version
-where r.release_id = %(release)s and r.carrier = %(partner)s
 """
+# The key that got the token has its kid in it, the key that proves it its thumbprint (RFC 7638).
+# The proof's id is durable before the statement answers, and its transaction lasts that long. So each
+# connection counts in a row of its own: in one row for all, a partner's requests would wait for the disk
+# one after the other. A count lacks what has not committed yet: at most one request for each connection.
+_ADMIT = """
+with once as (
+    insert into jti (space, hash, expires_at) values ('dpop', %(once)s, %(expires)s)
+    on conflict do nothing returning 1
+), hit as (
+    insert into rate_window (partner_id, minute, slot, n)
+    select %(partner)s, date_trunc('minute', %(at)s), pg_backend_pid(), 1 from once
+    on conflict (partner_id, minute, slot) do update set n = rate_window.n + 1 returning minute, slot, n
+), standing as ({standing})
+select exists (select from once),
+    p.status = 'active' and not exists (
+        select 1 from partner_key k
+        where k.partner_id = %(partner)s and k.revoked_at is not null and (
+            k.use = 'auth' and k.kid = %(kid)s
+            or k.use = 'dpop' and %(jkt)s = translate(rtrim(encode(sha256(convert_to(format(
+                '{"crv":"P-256","kty":"EC","x":"%%s","y":"%%s"}', k.jwk->>'x', k.jwk->>'y'
+            ), 'UTF8')), 'base64'), '='), '+/', '-_'))),
+    coalesce((
+        select hit.n + coalesce(sum(w.n), 0) from hit left join rate_window w
+            on w.partner_id = p.id and w.minute = hit.minute and w.slot <> hit.slot
+        group by hit.n), 0)::int,
+    standing.*
+from partner p, standing where p.id = %(partner)s
+""".replace("{standing}", _STANDING)
 
 
 async def client(pool: Pool, client_id: str) -> Client | None:
@@ -67,27 +86,76 @@ async def client(pool: Pool, client_id: str) -> Client | None:
     return Client(rows[0][0], rows[0][1], rows[0][2], keys)
 
 
-async def active(pool: Pool, partner: str, now: datetime) -> tuple[bool, int]:
-    """(may call now, requests in this minute). Counts this request."""
-    minute = now.replace(second=0, microsecond=0)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a partner stands to a release that it wants to collect."""
+
+    in_force: bool
+    """The agreement behind it is; also where there is none, and for a release that is unknown or foreign:
+    that is not told apart here, the hot path answers 404 for both."""
+    addressee_class: str
+    collected: int
+    """Referrals it collected since the moment asked about, counted up to the limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a standing is asked with. Without a release there is none."""
+
+    release: str | None
+    at: datetime
+    since: datetime
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a request shows at the door."""
+
+    kid: str
+    """Of the key that got its token."""
+    jkt: str
+    """Thumbprint of the key that proves it (RFC 7638)."""
+    once: bytes
+    """Under this its proof is used up."""
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What became of a request at the door."""
+
+    fresh: bool
+    """Its proof was used for the first time; durable before this is known."""
+    active: bool
+    requests: int
+    """Of the partner in this minute, this one included."""
+    standing: Standing | None = None
+
+
+async def standing(pool: Pool, partner: str, asked: Question) -> Standing:
+    """Whether the partner may collect now."""
     async with pool.connection() as conn:
-        row = await (await conn.execute(_ACTIVE, {"partner": partner, "minute": minute})).fetchone()
-    return (False, 0) if row is None else (bool(row[0]), int(row[1]))
+        row = await (await conn.execute(_STANDING, _values(partner, asked))).fetchone()
+    return Standing(*row) if row else Standing(False, "", asked.limit)
 
 
-async def collected_since(pool: Pool, partner: str, since: datetime, limit: int) -> int:
-    """Referrals this partner collected since a moment, counted up to `limit`."""
-    async with pool.connection() as conn:
-        row = await (await conn.execute(_RECENT, [partner, since, limit])).fetchone()
-    return 0 if row is None else int(row[0])
+async def admit(pool: Pool, partner: str, shown: Shown, asked: Question) -> Admission:
+    """Use up a proof, count the request, see whether the partner may call with these keys; one statement."""
+    values = _values(partner, asked) | asdict(shown)
+    async with pool.connection() as conn:  # commits by itself
+        row = await (await conn.execute(_ADMIT, values)).fetchone()
+    if row is None:
+        return Admission(True, False, 0)  # no such partner
+    fresh, active, requests, *standing = row
+    return Admission(fresh, active, requests, None if asked.release is None else Standing(*standing))
 
 
-async def may_collect(pool: Pool, partner: str, release: str, at: datetime) -> tuple[bool, str]:
-    """(the agreement behind a release is in force, the addressee’s class); (True, "") if unknown.
-
-    An unknown or foreign release is not told apart here: the hot path answers 404 for both.
-    """
-    async with pool.connection() as conn:
-        cursor = await conn.execute(_AGREEMENT, {"partner": partner, "release": release, "at": at})
-        row = await cursor.fetchone()
-    return (True, "") if row is None else (bool(row[0]), str(row[1]))
+def _values(partner: str, asked: Question) -> dict[str, Any]:
+    return {
+        "partner": partner,
+        "release": asked.release,
+        "at": asked.at,
+        "since": asked.since,
+        "limit": asked.limit,
+    }

@@ -11,9 +11,11 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
+from broker.errors import Misconfigured
 from broker.store.types import ROLES, Role, role_name
 
 __all__ = ["Database", "UnitSession", "downgrade", "lasting", "unit_of_work", "upgrade"]
@@ -37,18 +39,27 @@ class Database:
         self.urls = dict(urls)
         self.embedded = embedded
         self._pool_size = pool_size
-        self._engines: dict[Role, Engine] = {}
+        self._engines: dict[tuple[Role, bool], Engine] = {}
 
     @classmethod
     def from_url(cls, url: str | URL, *, embedded: bool = False) -> Database:
         """One URL for all roles: the user name is replaced by that of each role."""
-        base = make_url(url).set(drivername="postgresql+psycopg")
+        try:
+            base = make_url(url).set(drivername="postgresql+psycopg")
+        except (ArgumentError, ValueError):  # it may hold a password: what was given is not repeated
+            raise Misconfigured(
+                "database-url", "the database URL cannot be read", "write it like postgresql://HOST/broker"
+            ) from None
         urls = {role: base.set(username=role_name(role)) for role in ROLES}
         return cls(urls, embedded=embedded)
 
-    def engine(self, role: Role = "app") -> Engine:
-        """The pooled engine of a role, made when first asked for."""
-        if role not in self._engines:
+    def engine(self, role: Role = "app", *, beside: bool = False) -> Engine:
+        """The pooled engine of a role, made when first asked for.
+
+        `beside` is another pool of the same role, for `lasting`: who holds a connection and waits for a
+        second one of the same pool waits for ever when all others do so too.
+        """
+        if (role, beside) not in self._engines:
             engine = create_engine(
                 self.urls[role],
                 pool_size=self._pool_size,
@@ -58,8 +69,8 @@ class Database:
             )
             event.listen(engine, "handle_error", _first_line_only)
             event.listen(engine, "connect", _without_jit)
-            self._engines[role] = engine
-        return self._engines[role]
+            self._engines[role, beside] = engine
+        return self._engines[role, beside]
 
     def conninfo(self, role: Role) -> str:
         """The same place as a libpq connection string, for psycopg without SQLAlchemy."""
@@ -113,7 +124,8 @@ def _first_line_only(context: ExceptionContext) -> None:
 @contextmanager
 def unit_of_work(db: Database, role: Role = "app") -> Iterator[UnitSession]:
     """One request or job: commits once at the end, or not at all."""
-    with UnitSession(db.engine(role), expire_on_commit=False) as session:
+    info = {"beside": lambda: db.engine(role, beside=True)}
+    with UnitSession(db.engine(role), expire_on_commit=False, info=info) as session:
         yield session
         Session.commit(session)
 
@@ -122,10 +134,9 @@ def unit_of_work(db: Database, role: Role = "app") -> Iterator[UnitSession]:
 def lasting(beside: Session) -> Iterator[UnitSession]:
     """A unit of work of its own beside another: what it writes stays when the other is undone.
 
-    For what must be remembered of a refusal: a wrong try, a challenge that was used. Call it before
-    the other session has read anything, or two connections are held at once.
+    For what must be remembered of a refusal: a wrong try, a challenge that was used.
     """
-    with UnitSession(beside.get_bind(), expire_on_commit=False) as session:
+    with UnitSession(beside.info["beside"](), expire_on_commit=False) as session:
         yield session
         Session.commit(session)
 

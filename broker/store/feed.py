@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from broker.errors import Conflict, NotFound
 from broker.store import tree
-from broker.store.ledger_append import APPEND, Entry, parameters
-from broker.store.ledger_tiles import LATEST, gather, queries
+from broker.store.ledger_append import Entry, parameters, with_entry
+from broker.store.ledger_tiles import LATEST, gather, query
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -38,17 +39,34 @@ def scoped(query: str, *, predicate: bool = True) -> bytes:
 
 @asynccontextmanager
 async def as_partner(pool: Pool, partner: str) -> AsyncIterator[AsyncConnection[Any]]:
-    """A pipelined transaction in which row-level security sees this partner and no other.
+    """A pipelined transaction that reads, and in which row-level security sees this partner and no other.
 
-    Results of the last statements are read after the block: then all of it is one round trip.
+    Results of the last statements are read after the block: then all of it is one round trip. What is
+    sent until the one synchronisation at the end is a transaction without `begin` and `commit`, each of
+    which would cost as much as a query.
+    """
+    async with pool.connection() as conn, conn.pipeline():
+        await conn.execute(_READING, [partner])
+        yield conn
+
+
+@asynccontextmanager
+async def acting_as(pool: Pool, partner: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """The same for what writes. An exception leaves `commit` out, and the pool rolls back.
+
     `conn.transaction()` would wait for the server after `begin` and after `commit`, so both are
-    statements like the others. An exception leaves `commit` out, and the pool rolls back.
+    statements like the others.
     """
     async with pool.connection() as conn, conn.pipeline():
         await conn.execute("begin", prepare=False)
-        await conn.execute("select set_config('broker.partner', %s, true)", [partner])
+        await conn.execute(_WRITING, [partner])
         yield conn
         await conn.execute("commit", prepare=False)
+
+
+_WRITING = "select set_config('broker.partner', %s, true)"
+# Without `commit` nothing would stop the end of the block from keeping what was written before an exception.
+_READING = f"{_WRITING}, set_config('transaction_read_only', 'on', true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +117,6 @@ async def page(
     )
 
 
-_ROW = """
-select f.row from feed f
-where {f.partner_id} and f.release_id = %(release)s and f.event = 'published'
-"""
-
-
-async def row(pool: Pool, partner: str, release: str) -> bytes:
-    """The feed item of one release, as stored. Raises `NotFound` for an absent, foreign or waiting one."""
-    async with as_partner(pool, partner) as conn:
-        cursor = await conn.execute(scoped(_ROW), {"partner": partner, "release": release}, binary=True)
-    found = await cursor.fetchone()
-    if found is None:
-        raise NotFound("referral")
-    item: bytes = found[0]
-    return item
-
-
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """Sealed bytes as stored; `sha256` (hex) is the strong ETag."""
@@ -137,24 +138,25 @@ class Sealed:
 
 
 # Not in the feed yet means not published: there is a short regret before it.
-_STATE = """
+_LOOK = """
 select
   exists (select 1 from feed f
           where {f.partner_id} and f.release_id = %(release)s and f.event = 'published'),
   exists (select 1 from withdrawal w where {w.partner_id} and w.release_id = %(release)s),
   (select min(c.at) from collection c where {c.partner_id} and c.release_id = %(release)s),
   (select r.window_from_first_collection from release r
-   where {r.carrier} and r.release_id = %(release)s)
+   where {r.carrier} and r.release_id = %(release)s),
+  o.body, o.sha256, o.media_type, o.generation
+from (values (1)) one left join lateral (
+  select o.body, o.sha256, o.media_type, o.generation from sealed_object o
+  where {o.partner_id} and o.release_id = %(release)s and o.part = %(part)s
+  order by o.generation desc limit 1
+) o on true
 """
-_OBJECT = """
-select o.body, o.sha256, o.media_type, o.generation from sealed_object o
-where {o.partner_id} and o.release_id = %(release)s and o.part = %(part)s
-order by o.generation desc limit 1
-"""
-_COLLECTED = """
+_COLLECTED = with_entry("""
 insert into collection (id, release_id, partner_id, part, at, generation, sha256)
-values (%s, %s, %s, %s, %s, %s, %s)
-"""
+values (%(event_id)s, %(release)s, %(partner)s, %(part)s, %(moment)s, %(generation)s, %(digest)s)
+""")
 
 
 async def sealed(pool: Pool, partner: str, release: str, part: str, *, predicate: bool = True) -> Sealed:
@@ -175,17 +177,14 @@ async def collect(
     """Hand over sealed bytes and record it in the same transaction; the bytes come after commit.
 
     `entry_of` makes the `collected` entry of what is handed over; its event id is the collection's.
-    Raises NotFound for what is absent, foreign, unknown or not yet published; Conflict `withdrawn`
-    or `window-closed` for what was there.
+    Raises NotFound for what is absent, foreign, unknown or not yet published; Conflict `withdrawn`,
+    `window-closed` or `erased` for what was there, `not-sealed` for what never was.
     """
-    async with as_partner(pool, partner) as conn:
+    async with acting_as(pool, partner) as conn:
         found = await _sealed(conn, partner, release, part)
         if found.closed(at):
             raise Conflict("window-closed", "the time to collect this referral is over")
-        entry = entry_of(found)
-        made = (entry.event_id, release, partner, part, at, found.generation, found.sha256)
-        await conn.execute(_COLLECTED, made)
-        await conn.execute(APPEND, parameters(entry))
+        await _record(conn, partner, found, at, entry_of(found))
     return found
 
 
@@ -195,20 +194,15 @@ async def hand_over(
     """Record that a person of the partner opened a document in the inbox: what `collect` does, for
     bytes that come from the release record instead of a sealed object. Raises as `collect` does.
     """
-    async with as_partner(pool, partner) as conn:
-        values = {"partner": partner, "release": release}
-        row = await (await conn.execute(scoped(_STATE), values, binary=True)).fetchone()
-        published, withdrawn, first, days = row or (False, False, None, None)
-        if not published:
-            raise NotFound("referral")
-        if withdrawn:
-            raise Conflict("withdrawn", "this referral was withdrawn")
-        if first is not None and days is not None and at > first + timedelta(days=days):
+    async with acting_as(pool, partner) as conn:
+        first, days, _ = await _look(conn, partner, release, _NO_OBJECT)
+        found = Sealed(release, part, b"", sha256, "", IN_HOUSE, first, days)
+        if found.closed(at):
             raise Conflict("window-closed", "the time to collect this referral is over")
-        await conn.execute(_COLLECTED, (entry.event_id, release, partner, part, at, IN_HOUSE, sha256))
-        await conn.execute(APPEND, parameters(entry))
+        await _record(conn, partner, found, at, entry)
 
 
+_NO_OBJECT = ""
 IN_HOUSE = 0
 """The generation of a collection in the inbox: no sealed object was served."""
 
@@ -216,19 +210,58 @@ IN_HOUSE = 0
 async def _sealed(
     conn: AsyncConnection[Any], partner: str, release: str, part: str, *, predicate: bool = True
 ) -> Sealed:
+    first, days, stored = await _look(conn, partner, release, part, predicate=predicate)
+    body, sha256, media_type, generation = stored
+    if body is None:
+        if part == "referral":
+            await _say_why_nothing_is_there(conn, partner, release)
+        raise NotFound("referral")
+    return Sealed(release, part, body, sha256, media_type, generation, first, days)
+
+
+async def _look(
+    conn: AsyncConnection[Any], partner: str, release: str, part: str, *, predicate: bool = True
+) -> tuple[datetime | None, int | None, tuple[Any, ...]]:
+    """(first collected, days of the window, the sealed object or nothing). Raises for what is not there."""
     values = {"partner": partner, "release": release, "part": part}
-    states = await conn.execute(scoped(_STATE, predicate=predicate), values, binary=True)
-    objects = await conn.execute(scoped(_OBJECT, predicate=predicate), values, binary=True)
-    state, row = await states.fetchone(), await objects.fetchone()
-    published, withdrawn, first, days = state or (False, False, None, None)
+    cursor = await conn.execute(scoped(_LOOK, predicate=predicate), values, binary=True)
+    published, withdrawn, first, days, *stored = await cursor.fetchone() or (False, False, None, None)
     if not published:
         raise NotFound("referral")
     if withdrawn:
         raise Conflict("withdrawn", "this referral was withdrawn")
-    if row is None:
-        raise NotFound("referral")
-    body, sha256, media_type, generation = row
-    return Sealed(release, part, body, sha256, media_type, generation, first, days)
+    return first, days, tuple(stored)
+
+
+async def _record(
+    conn: AsyncConnection[Any], partner: str, found: Sealed, at: datetime, entry: Entry
+) -> None:
+    act = {
+        "release": found.release_id, "partner": partner, "part": found.part, "moment": at,
+        "generation": found.generation, "digest": found.sha256,
+    }  # fmt: skip
+    await conn.execute(_COLLECTED, parameters(entry) | act)
+
+
+_ROW = """
+select f.row from feed f
+where {f.partner_id} and f.release_id = %(release)s and f.event = 'published'
+"""
+
+
+async def _say_why_nothing_is_there(conn: AsyncConnection[Any], partner: str, release: str) -> None:
+    """It stands in this partner's own feed, so a 404 would only leave its software asking for ever."""
+    cursor = await conn.execute(scoped(_ROW), {"partner": partner, "release": release}, binary=True)
+    found = await cursor.fetchone()
+    if found is None:
+        return
+    if orjson.loads(found[0])["sizes"]["referral"]:
+        raise Conflict("erased", "the content of this referral was erased; its proof and receipts remain")
+    raise Conflict(
+        "not-sealed",
+        "this referral was not sealed to a key: it was for the inbox, or went another way",
+        "read it in the inbox, or ask the broker's operator to seal it to your key",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +300,7 @@ async def publication(pool: Pool, partner: str, release: str, *, predicate: bool
             raise Conflict("record-expired", "what this leaf commits to is past its retention")
         size, _, note = head
         spans = tree.inclusion_spans(position, size)
-        cursors = [
-            await conn.execute(query.encode(), given, binary=True)
-            for query, given in queries(tree.tiles_for(spans), size)
-        ]
-    full, edge, above = [await cursor.fetchall() for cursor in cursors]
-    path = tree.path(gather(full, [*edge, *above]), spans)
+        text, wanted = query(tree.tiles_for(spans), size)
+        cursor = await conn.execute(text, wanted, binary=True)
+    path = tree.path(gather(await cursor.fetchall(), size), spans)
     return Publication(position, body, nonce, record, path, size, note)

@@ -15,8 +15,8 @@ from psycopg.types.json import Jsonb
 
 from broker.errors import Conflict, NotFound
 from broker.store import access
-from broker.store.feed import Pool, as_partner, scoped
-from broker.store.ledger_append import APPEND, Entry, parameters
+from broker.store.feed import Pool, acting_as, as_partner, scoped
+from broker.store.ledger_append import Entry, parameters, with_entry
 
 State = Literal["new", "same"]
 
@@ -50,17 +50,20 @@ select kid, jwk from partner_key
 where partner_id = %s and use = 'receipt' and revoked_at is null
 """
 _RECEIPTS = "select x.sha256, x.verified from receipt x where {x.partner_id} and x.release_id = %(release)s"
-_ADD_RECEIPT = """
-insert into receipt (release_id, partner_id, sha256, jws, verified, at) values (%s, %s, %s, %s, %s, %s)
-"""
-_ADD_READ = """
+_ADD_RECEIPT = with_entry("""
+insert into receipt (release_id, partner_id, sha256, jws, verified, at)
+values (%(release)s, %(partner)s, %(sha256)s, %(jws)s, %(verified)s, %(moment)s)
+""")
+_ADD_READ = with_entry("""
 insert into read_act (id, release_id, partner_id, ground, user_reference, own_case_number, at)
-values (%s, %s, %s, %s, %s, %s, %s)
-"""
+values (%(event_id)s, %(release)s, %(partner)s, %(ground)s, %(user_reference)s, %(own_case_number)s,
+        %(moment)s)
+""")
 _ANSWER = "select a.body, a.release_id from answer a where {a.partner_id} and a.id = %(id)s"
-_ADD_ANSWER = """
-insert into answer (id, partner_id, release_id, outcome, body, at) values (%s, %s, %s, %s, %s, %s)
-"""
+_ADD_ANSWER = with_entry("""
+insert into answer (id, partner_id, release_id, outcome, body, at)
+values (%(answer)s, %(partner)s, %(release)s, %(outcome)s, %(body)s, %(moment)s)
+""")
 
 
 async def handed_out(pool: Pool, partner: str, release: str) -> HandedOut:
@@ -86,16 +89,21 @@ async def add_receipt(
 ) -> State:
     """Store a receipt once. A verified one may follow one that only says "stored"; no other second."""
     values = {"partner": partner, "release": release}
-    async with as_partner(pool, partner) as conn:
+    async with acting_as(pool, partner) as conn:
         known = await (await conn.execute(scoped(_RECEIPTS), values)).fetchall()
         if any(sha256 == receipt.sha256 for sha256, _ in known):
             return "same"
         if any(verified for _, verified in known) or (known and not receipt.verified):
             raise Conflict("receipt-given", "another receipt was given for this referral")
-        await conn.execute(
-            _ADD_RECEIPT, (release, partner, receipt.sha256, receipt.jws, receipt.verified, at)
-        )
-        await conn.execute(APPEND, parameters(entry))
+        act = {
+            "release": release,
+            "partner": partner,
+            "sha256": receipt.sha256,
+            "jws": receipt.jws,
+            "verified": receipt.verified,
+            "moment": at,
+        }
+        await conn.execute(_ADD_RECEIPT, parameters(entry) | act)
     return "new"
 
 
@@ -112,10 +120,16 @@ async def add_read(
 ) -> None:
     """Record that somebody read it. Raises `NotFound` unless it was collected."""
     await handed_out(pool, partner, release)
-    row = (entry.event_id, release, partner, ground, user_reference, own_case_number, at)
-    async with as_partner(pool, partner) as conn:
-        await conn.execute(_ADD_READ, row)
-        await conn.execute(APPEND, parameters(entry))
+    act = {
+        "release": release,
+        "partner": partner,
+        "ground": ground,
+        "user_reference": user_reference,
+        "own_case_number": own_case_number,
+        "moment": at,
+    }
+    async with acting_as(pool, partner) as conn:
+        await conn.execute(_ADD_READ, parameters(entry) | act)
 
 
 async def add_answer(
@@ -132,13 +146,19 @@ async def add_answer(
     """Store an answer once under the partner's id. The same id with another body, or for another
     referral, is a conflict."""
     await handed_out(pool, partner, release)
-    async with as_partner(pool, partner) as conn:
+    async with acting_as(pool, partner) as conn:
         known = await (await conn.execute(scoped(_ANSWER), {"partner": partner, "id": answer})).fetchone()
         if known is not None:
             if (known[0], known[1]) != (body, release):
                 raise Conflict("answer-differs", "there is another answer under this id")
             return "same"
-        stored = Jsonb(body, dumps=orjson.dumps)
-        await conn.execute(_ADD_ANSWER, (answer, partner, release, outcome, stored, at))
-        await conn.execute(APPEND, parameters(entry))
+        act = {
+            "answer": answer,
+            "partner": partner,
+            "release": release,
+            "outcome": outcome,
+            "body": Jsonb(body, dumps=orjson.dumps),
+            "moment": at,
+        }
+        await conn.execute(_ADD_ANSWER, parameters(entry) | act)
     return "new"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import orjson
@@ -77,6 +77,12 @@ insert into pending (leaf_type, commit, event_id, release_id, partner_id, due_at
 values (%(leaf_type)s, %(commit)s, %(event_id)s, %(release_id)s, %(partner_id)s, %(due_at)s,
         %(feed)s)
 """
+
+
+def with_entry(act: LiteralString) -> bytes:
+    """An act's own insert and its entry as one statement; neither is there without the other."""
+    return f"with act as ({act}), {APPEND.strip().removeprefix('with ')}".encode()
+
 
 _EVENT = """
 insert into event (id, leaf_type, action, at, actor, case_id, release_id, partner_id)

@@ -1,7 +1,7 @@
-"""The ledger's reading side: checkpoint, tiles and proofs, in at most four queries each.
+"""The ledger's reading side: checkpoint, tiles and proofs; all the tiles of a proof are one query.
 
-The queries are values (`queries`, `gather`), so the synchronous pages and the pipelined hot path
-run the same ones.
+The query is a value (`query`, `gather`), so the synchronous pages and the pipelined hot path run the
+same one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from broker.store import tree
 from broker.store.tree import TileId
 
 Conn = psycopg.Connection[Any]
-Query = tuple[LiteralString, list[Any]]
 
 
 class Checkpoint(NamedTuple):
@@ -27,57 +26,56 @@ class Checkpoint(NamedTuple):
     note: str
 
 
+_HEAD = -1
+"""The level under which a query gives the size of the newest checkpoint."""
+
 LATEST: LiteralString = "select size, root, note from ledger_checkpoint order by size desc limit 1"
-_FULL: LiteralString = (
-    "select t.level, t.idx, t.hashes from ledger_tile t"
-    " join unnest(%s::int[], %s::bigint[]) w (level, idx) using (level, idx)"
-)
-_LEAVES: LiteralString = (
-    "select 0, position, leaf_hash from ledger_leaf where position >= %s and position < %s order by position"
-)
-_ROOTS: LiteralString = (
-    "select t.level + 1, t.idx, t.root from unnest(%s::int[], %s::bigint[], %s::bigint[])"
-    " w (level, low, high)"
-    " join ledger_tile t on t.level = w.level - 1 and t.idx >= w.low and t.idx < w.high"
-    " order by t.level, t.idx"
-)
+# Full tiles as stored; at the right edge, leaves and roots of the level below put together. The head
+# comes along, so that nothing is asked of a tree that is not there.
+_TILES: LiteralString = """
+select t.level, t.idx, t.hashes from ledger_tile t
+join unnest(%(levels)s::int[], %(idxs)s::bigint[]) w (level, idx) using (level, idx)
+union all
+select w.level, w.low / 256, string_agg(h.hash, null order by h.idx)
+from unnest(%(edge)s::int[], %(low)s::bigint[], %(high)s::bigint[]) w (level, low, high)
+cross join lateral (
+    select l.position as idx, l.leaf_hash as hash from ledger_leaf l
+    where w.level = 0 and l.position >= w.low and l.position < w.high
+    union all
+    select t.idx, t.root from ledger_tile t
+    where w.level > 0 and t.level = w.level - 1 and t.idx >= w.low and t.idx < w.high
+) h group by w.level, w.low
+union all
+select -1, (select max(size) from ledger_checkpoint), null
+"""
 
 
-def queries(wanted: Collection[TileId], size: int) -> tuple[Query, Query, Query]:
-    """What to ask for tiles of a tree of that size: full ones, edge leaves, edge nodes above."""
+def query(wanted: Collection[TileId], size: int) -> tuple[bytes, dict[str, Any]]:
+    """What to ask for tiles of a tree of that size."""
     full = [tile for tile in wanted if tree.width(tile, size) == tree.WIDTH]
-    partial = {tile for tile in wanted if 0 < tree.width(tile, size) < tree.WIDTH}
-    low = high = 0
-    above: list[tuple[int, int, int]] = []
-    for tile in partial:
-        level, first = tile[0], tile[1] * tree.WIDTH
-        if level == 0:
-            low, high = first, first + tree.width(tile, size)
-        else:
-            above.append((level, first, first + tree.width(tile, size)))
-    return (
-        (_FULL, [[t[0] for t in full], [t[1] for t in full]]),
-        (_LEAVES, [low, high]),
-        (_ROOTS, [[a[0] for a in above], [a[1] for a in above], [a[2] for a in above]]),
-    )
+    edge = [(tile, tree.width(tile, size)) for tile in wanted if 0 < tree.width(tile, size) < tree.WIDTH]
+    return _TILES.encode(), {
+        "levels": [level for level, _ in full],
+        "idxs": [idx for _, idx in full],
+        "edge": [level for (level, _), _ in edge],
+        "low": [idx * tree.WIDTH for (_, idx), _ in edge],
+        "high": [idx * tree.WIDTH + width for (_, idx), width in edge],
+    }
 
 
-def gather(full: Iterable[Sequence[Any]], single: Iterable[Sequence[Any]]) -> dict[TileId, bytes]:
-    """Tiles from the answers: whole ones, and hashes one by one in their order."""
-    tiles: dict[TileId, bytes] = {(level, idx): bytes(hashes) for level, idx, hashes in full}
-    parts: dict[TileId, list[bytes]] = {}
-    for level, position, value in single:
-        parts.setdefault((level, position // tree.WIDTH), []).append(bytes(value))
-    tiles.update((tile, b"".join(values)) for tile, values in parts.items())
+def gather(rows: Iterable[Sequence[Any]], size: int) -> dict[TileId, bytes]:
+    """Tiles from the answer. Raises `NotFound` when no checkpoint covers a tree of that size."""
+    tiles = {(level, idx): hashes for level, idx, hashes in rows}
+    head = next(idx for level, idx in tiles if level == _HEAD)
+    if not 0 < size <= (head or 0):
+        raise NotFound("checkpoint")
     return tiles
 
 
 def load(conn: Conn, wanted: Collection[TileId], size: int) -> dict[TileId, bytes]:
     """Tiles of a tree of that size."""
-    full, leaves, roots = (
-        conn.execute(query, values, binary=True).fetchall() for query, values in queries(wanted, size)
-    )
-    return gather(full, [*leaves, *roots])
+    text, values = query(wanted, size)
+    return gather(conn.execute(text, values, binary=True), size)
 
 
 def latest(conn: Conn) -> Checkpoint | None:
@@ -98,7 +96,6 @@ def checkpoint_at(conn: Conn, size: int) -> Checkpoint:
 
 def proof(conn: Conn, position: int, size: int) -> list[bytes]:
     """The RFC 6962 audit path of a leaf in the tree of that size."""
-    _check_size(conn, size)
     if not 0 <= position < size:
         raise NotFound("leaf")
     spans = tree.inclusion_spans(position, size)
@@ -107,19 +104,15 @@ def proof(conn: Conn, position: int, size: int) -> list[bytes]:
 
 def consistency(conn: Conn, old: int, new: int) -> list[bytes]:
     """That the tree of `old` leaves is the start of the tree of `new`; empty for equal sizes."""
-    _check_size(conn, new)
     if not 0 <= old <= new:
         raise NotFound("checkpoint")
-    if old == 0:
-        return []
-    spans = tree.consistency_spans(old, new)
+    spans = tree.consistency_spans(old, new) if old else []
     return tree.path(load(conn, tree.tiles_for(spans), new), spans)
 
 
 def root(conn: Conn, size: int) -> bytes:
     """The root of the tree of that size, from tiles."""
-    _check_size(conn, size)
-    spans = [(0, size)]
+    spans = [(0, max(0, size))]
     return tree.span_hash(load(conn, tree.tiles_for(spans), size), spans[0])
 
 
@@ -145,9 +138,3 @@ def entries(conn: Conn, idx: int, width: int = tree.WIDTH) -> bytes:
         binary=True,
     ).fetchall()
     return b"".join(len(body).to_bytes(2, "big") + body for (body,) in rows)
-
-
-def _check_size(conn: Conn, size: int) -> None:
-    head = latest(conn)
-    if head is None or not 0 < size <= head.size:
-        raise NotFound("checkpoint")

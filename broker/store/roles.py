@@ -21,6 +21,8 @@ INSERT_ONLY = (
     "claim",
     "verdict",
     "urgent_call",
+    "set_aside",
+    "set_aside_look",
     "draft",
     "approval",
     "draft_refusal",

@@ -1,4 +1,4 @@
-"""What of signing in is over, and forgotten: sessions, ceremonies, tries, links."""
+"""What of signing in and calling is over, and forgotten: sessions, ceremonies, tries, links, counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import psycopg
 
 TRIES_KEPT = timedelta(days=1)
 """Longer than any window they are counted in."""
+COUNTS_KEPT = timedelta(minutes=10)
+"""A count is of one minute; the clocks of two processes may differ."""
 
 
 def sweep(conn: psycopg.Connection[Any], now: datetime) -> int:
@@ -22,5 +24,6 @@ def sweep(conn: psycopg.Connection[Any], now: datetime) -> int:
         )
     )
     gone += conn.execute("delete from sign_in_attempt where at < %s", [now - TRIES_KEPT]).rowcount
+    gone += conn.execute("delete from rate_window where minute < %s", [now - COUNTS_KEPT]).rowcount
     conn.commit()
     return gone

@@ -17,7 +17,7 @@ from broker.store.types import big, check, identity, instant, json, octets, one_
 
 SESSION_METHODS = ("passkey", "totp", "oidc", "link", "cli")
 FLOW_PURPOSES = ("register", "authenticate", "step-up", "oidc", "totp", "password")
-STEP_UP_PURPOSES = ("release",)
+STEP_UP_PURPOSES = ("release", "erase")
 STEP_UP_METHODS = ("passkey", "totp")
 
 

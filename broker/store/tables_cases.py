@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import SQLModel
 
-from broker.store.types import check, guid, instant, number, octets, one_of, text, texts
+from broker.store.types import big, check, guid, identity, instant, number, octets, one_of, text, texts
 
-CASE_STATES = ("draft", "confirmed", "urgent", "closed")
+CASE_STATES = ("draft", "confirmed", "urgent", "set_aside", "no_addressee", "closed")
+SET_ASIDE_REASONS = ("nobody-competent", "no-partner-yet", "not-permitted", "told-elsewhere")
 CLAIM_KINDS = ("content_illegal", "person_linked", "child_in_danger")
 VERDICT_BASES = ("human", "orb_consensus", "iccam", "own_tool")
 
@@ -34,6 +35,10 @@ class CaseFile(SQLModel, table=True):
         Index(
             "ix_case_file_to_draft", "urgency", "created_at", "id",
             postgresql_where=sql("state = 'confirmed' AND drafted_version IS DISTINCT FROM current_version"),
+        ),
+        Index(
+            "ix_case_file_to_agree", "urgency", "created_at", "id",
+            postgresql_where=sql("state = 'set_aside'"),
         ),
         Index(None, "created_at", "id"),
         Index(None, "created_by", "created_at", "id"),
@@ -142,3 +147,38 @@ class UrgentCall(SQLModel, table=True):
     desk: str = text()
     read_back: bool
     record_event: UUID = guid(foreign_key="event.id")
+
+
+class SetAside(SQLModel, table=True):
+    """A person said that a case has no addressee, and why; `refusals` are what routing said then."""
+
+    __tablename__ = "set_aside"
+    __table_args__ = (
+        one_of("reason", SET_ASIDE_REASONS),
+        UniqueConstraint("id", "set_by"),
+        Index(None, "case_id", "id"),
+        Index(None, "at"),
+    )
+
+    case_id: UUID = guid(foreign_key="case_file.id")
+    id: int | None = identity()
+    case_version: int = number()
+    reason: str = text()
+    refusals: list[str] = texts()
+    set_by: str = text(foreign_key="staff.id")
+    at: datetime = instant()
+
+
+class SetAsideLook(SQLModel, table=True):
+    """Another person agreed that it has none."""
+
+    __tablename__ = "set_aside_look"
+    __table_args__ = (
+        check("four_eyes", "looked_by <> set_by"),
+        ForeignKeyConstraint(["set_aside_id", "set_by"], ["set_aside.id", "set_aside.set_by"]),
+    )
+
+    set_aside_id: int = big(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    set_by: str = text()
+    looked_by: str = text(foreign_key="staff.id")
+    at: datetime = instant()

@@ -233,11 +233,13 @@ class Jti(SQLModel, table=True):
 
 
 class RateWindow(SQLModel, table=True):
-    """Requests of a partner in one minute. Unlogged: a guard, not a record."""
+    """Requests of a partner in one minute, by the connection that counted them. Unlogged: a guard, not
+    a record."""
 
     __tablename__ = "rate_window"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     partner_id: str = text(primary_key=True)
     minute: datetime = instant(primary_key=True)
+    slot: int = number(primary_key=True, sa_column_kwargs={"autoincrement": False})
     n: int = number()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from broker import auth
+from broker.auth import step_up
 from broker.auth.passkeys import Site
 from broker.errors import Forbidden, NotFound
-from broker.web.page import EVERYBODY, Answer, Go, Show, Visit, inbox_page, page
+from broker.web.page import EVERYBODY, Answer, Go, Handler, Show, Visit, inbox_page, page
 from broker.web.signin import FLOW, enrolment
 from broker.web.site import SESSION
 
@@ -28,9 +29,32 @@ def account(visit: Visit, *, error: str = "", status: int = 200) -> Answer:
         "passkeys": passkeys,
         "codes": auth.totp.enrolled(visit.session, me),
         "options": options,
+        "proven": _proven(visit),
         "error": error,
     }
     return Show("account.html", values, status, cookies)
+
+
+def _proven(visit: Visit) -> bool:
+    """Whether who sits here may change what proves who it is: they signed in a moment ago, by a passkey or
+    a code if the account has one. On a screen left open a stranger would else add a key of their own, and
+    approve releases with it."""
+    if visit.visitor is None or visit.visitor.signed_in_at <= visit.now - step_up.FRESH:
+        return False
+    own = auth.passkeys.listed(visit.session, _me(visit)) or auth.totp.enrolled(visit.session, _me(visit))
+    return not own or visit.visitor.method in ("passkey", "totp")
+
+
+def _changes(change: Handler) -> Handler:
+    """A page that changes what proves who somebody is."""
+
+    def changed(visit: Visit) -> Answer:
+        if _proven(visit):
+            return change(visit)
+        words = visit.words("To change what proves that it is you, sign in again.")
+        return account(visit, error=words, status=403)
+
+    return changed
 
 
 def add_passkey(visit: Visit) -> Answer:
@@ -93,10 +117,10 @@ def _back(visit: Visit, said: str) -> Answer:
 
 
 for _path, _handler in (
-    ("/account/passkey", add_passkey),
-    ("/account/passkey/remove", remove_passkey),
-    ("/account/codes", begin_codes),
-    ("/account/codes/finish", finish_codes),
+    ("/account/passkey", _changes(add_passkey)),
+    ("/account/passkey/remove", _changes(remove_passkey)),
+    ("/account/codes", _changes(begin_codes)),
+    ("/account/codes/finish", _changes(finish_codes)),
     ("/account/everywhere", everywhere),
 ):
     page(_path, *EVERYBODY, methods=("POST",))(_handler)

@@ -63,18 +63,18 @@ def add_person(visit: Visit) -> Answer:
     """A new account. Its password is for the first sign-in; a second factor is set up there."""
     roles = frozenset(role for role in ROLES if role in visit.form.all("roles"))
     try:
-        if not roles or not visit.form.get("login"):
-            raise Refused("account-incomplete", "an account has a login and at least one role")
-        auth.add_staff(
-            visit.session,
-            login=visit.form.get("login"),
-            roles=roles,
-            password=visit.form.get("password"),
-            vetted_until=_day(visit.form.get("vetted_until")),
-            now=visit.now,
-        )
+        with visit.session.begin_nested():
+            if not roles or not visit.form.get("login"):
+                raise Refused("account-incomplete", "an account has a login and at least one role")
+            auth.add_staff(
+                visit.session,
+                login=visit.form.get("login"),
+                roles=roles,
+                password=visit.form.get("password"),
+                vetted_until=_day(visit.form.get("vetted_until")),
+                now=visit.now,
+            )
     except (Conflict, Refused) as error:
-        visit.session.rollback()
         return _people(visit, error)
     return Go("/desk/admin/people", said=visit.words("The account was made."))
 
@@ -153,6 +153,9 @@ def _leader(visit: Visit) -> bool:
 def _day(text: str) -> datetime:
     """The end of a day as a browser's date field sends it, in UTC."""
     try:
-        return datetime.combine(datetime.fromisoformat(text).date(), time(23, 59, 59), UTC)
+        found = datetime.combine(datetime.fromisoformat(text).date(), time(23, 59, 59), UTC)
     except ValueError:
-        raise Refused("date", "give a date, such as 2027-12-31") from None
+        found = None
+    if found is None or not 1 < found.year < 9999:  # it is shown in local time, where the year may be over
+        raise Refused("date", "give a date, such as 2027-12-31")
+    return found

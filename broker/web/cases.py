@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from broker.desk import case_form, casefile, caselist, claims, timeline
+from broker.desk import case_form, casefile, caselist, claims, disclosure, timeline
 from broker.desk.caselist import CaseFilter
 from broker.errors import Issue, Refused
 from broker.store import tables
@@ -89,5 +89,6 @@ def show(visit: Visit) -> Answer:
         "questions": claims.questions(visit.desk, visit.session, visit.actor, case_id, case, version),
         "missing": missing,
         "referrals": timeline.of_case(visit.session, visit.actor, case_id).referrals,
+        "names": disclosure.recipients(visit.session, visit.actor),
     }
     return Show("cases/case.html", values)

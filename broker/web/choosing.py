@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from broker.core.clearing import MaskedLine, resolved
+from broker.core.rows import ADD_REASONS
 from broker.desk.draft import Request
 from broker.desk.escalate import Escalation, Ground, Recipient, expand
 from broker.errors import NotFound
@@ -34,6 +35,8 @@ class Wanted:
     """pointer → place → whether it is hidden"""
     own: Mapping[str, str]
     """pointer → text the analyst wrote instead of the proposal"""
+    rows: Mapping[str, str]
+    """local id → why it is added though this recipient is not competent for it"""
 
     def request(
         self, case_id: UUID, offered: Sequence[Ground] = (), texts: Iterable[MaskedLine] = ()
@@ -47,6 +50,7 @@ class Wanted:
             kind=self.kind,
             grounds=expand(offered, self.grounds, self.singly),
             clear=clear,
+            add_rows=self.rows,
         )
 
     def cleared(self, text: MaskedLine) -> str | None:
@@ -92,6 +96,7 @@ def wanted(form: Form, recipient: Recipient) -> Wanted:
             for pointer in form.under(f"use.{partner}.")
             if form.get(f"own.{partner}.{pointer}")
         },
+        rows={row: why for row, why in form.under(f"row.{partner}.").items() if why in ADD_REASONS},
     )
 
 
@@ -103,7 +108,7 @@ def carried(form: Form, *, but: str) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-_CARRIED = frozenset({"purpose", "kind", "ground", "singly", "hide", "own", "use"})
+_CARRIED = frozenset({"purpose", "kind", "ground", "singly", "hide", "own", "use", "row"})
 
 
 def _places(form: Form, partner: str) -> dict[str, dict[int, bool]]:

@@ -72,6 +72,9 @@ def _charts(visit: Visit, found: figures.Figures, names: Any) -> dict[str, Any]:
             visit, found.withheld, "dsc", {c: words.code("class", c) for c in found.withheld.columns}
         ),
         "missing": _lines(visit, found.missing, {gap: _gap(visit, gap) for gap in found.missing.rows}),
+        "no_addressee": _lines(
+            visit, found.no_addressee, {r: words.code("aside", r) for r in found.no_addressee.rows}
+        ),
         "late": _lines(visit, found.late, {kind: words.code("late", kind) for kind in found.late.rows}),
         "names": names,
     }

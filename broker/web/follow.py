@@ -79,8 +79,9 @@ def _shown(visit: Visit, found: FollowUp, error: BrokerError | None = None) -> S
                 v for v in found.versions if v.state == "published" and v.deadline and v.deadline < visit.now
             ],
             "error": error,
+            "who_missing": "who" in {issue.field for issue in getattr(error, "issues", ())},
             "outcomes": OUTCOMES,
             "reasons": WITHDRAW_REASONS,
         },
-        status=409 if error else 200,
+        status=409 if isinstance(error, Conflict) else 400 if error else 200,
     )

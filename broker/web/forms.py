@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 
 from broker.errors import Issue, Refused
@@ -13,6 +14,8 @@ from broker.errors import Issue, Refused
 MAX_BODY = 32 * 1024 * 1024
 """Octets: an import of thousands of cases; everything typed by hand is far below."""
 MAX_FIELDS = 5000
+# Starlette puts larger files in the system's temporary folder: somebody's export would rest there in clear.
+MultiPartParser.spool_max_size = MAX_BODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +57,28 @@ class Form:
         return iter(dict.fromkeys(key for key, _ in self.pairs))
 
 
+def text(sent: str) -> str:
+    """What somebody sent, without the one character that the database has no place for."""
+    return sent.replace("\x00", "")
+
+
 async def read(request: Request) -> Form:
     """The body of a POST. Raises `Refused("too-large", …)` before more than the limit is in memory."""
     length = request.headers.get("content-length", "")
     if not length.isdigit() or int(length) > MAX_BODY:
-        raise Refused(
-            "too-large",
-            "this is larger than the desk takes at once; nothing was stored",
-            (Issue("body", "size", f"at most {MAX_BODY // (1024 * 1024)} MB"),),
-            hint="import large exports with `broker case import`",
-        )
+        raise too_large()
     async with request.form(max_files=4, max_fields=MAX_FIELDS, max_part_size=MAX_BODY) as sent:
         return await _taken(sent)
+
+
+def too_large() -> Refused:
+    """More than a page takes."""
+    return Refused(
+        "too-large",
+        "this is larger than the desk takes at once; nothing was stored",
+        (Issue("body", "size", f"at most {MAX_BODY // (1024 * 1024)} MB"),),
+        hint="import large exports with `broker case import`",
+    )
 
 
 async def _taken(sent: FormData) -> Form:
@@ -77,5 +90,5 @@ async def _taken(sent: FormData) -> Form:
                 suffix = (value.filename or "").rpartition(".")[2].lower()[:8]
                 files[name] = Upload(await value.read(), suffix)
         else:
-            pairs.append((name, value.replace("\r\n", "\n")))
+            pairs.append((text(name), text(value).replace("\r\n", "\n")))
     return Form(tuple(pairs), files)

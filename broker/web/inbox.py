@@ -8,7 +8,8 @@ document out of the release record and is a collection and an act of reading in 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,42 +19,53 @@ from sqlmodel import col, select
 from broker.api.context import Api
 from broker.core import canonical
 from broker.core.answers import PLAIN, Answer, label, outcome_of
-from broker.desk import answers, events, publish
+from broker.desk import answers, events, publish, recheck
 from broker.errors import Conflict, Forbidden, NotFound, Refused
-from broker.store import access, feed, follow_up, tables
+from broker.store import access, feed, follow_up, inbox, tables
 from broker.store.ledger_append import Entry
 from broker.web import page as frame
 from broker.web.page import Backstage, File, Go, Show, Visit, inbox_page
 
 GROUNDS = ("triage", "own_case", "supplement", "audit")
-MAX_ROWS = 100
 _OWN = re.compile(r"[A-Za-z0-9./_ -]{0,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A line of the inbox; everything in it stands in the feed row."""
+class Referral:
+    """A line of the inbox; everything in it stands in the feed row, or is the reader's own doing."""
 
     release: str
     reference: str
     version: int
-    kind: str
     urgency: str
     case_kind: str
     at: datetime
     deadline: datetime | None
-    withdrawn: bool
+    position: int
+    opened: bool
+    state: str
+    withdrawn: str | None
 
 
 @inbox_page("/referrals", menu="Referrals")
 def referrals(visit: Visit) -> frame.Answer:
-    """What this partner got, what is urgent first, then the newest."""
-    stage, after = _stage(visit), visit.query.get("after", "-1")
-    position = int(after) if re.fullmatch(r"-1|\d{1,15}", after) else -1
-    found = stage.run(feed.page, stage.api.feed, visit.partner, after=position, limit=MAX_ROWS)
-    rows = _rows(found.items)
-    rows.sort(key=lambda r: (r.withdrawn, r.urgency != "U1", -r.at.timestamp()))
-    return Show("inbox/list.html", {"rows": rows, "after": found.last if found.more else None})
+    """What waits for an answer, the most urgent first; under it what is done, the newest first."""
+    stage, asked = _stage(visit), visit.query.get("before")
+    before = int(asked) if re.fullmatch(r"\d{1,15}", asked) else None
+    waiting = None if before is not None else stage.run(inbox.waiting, stage.api.feed, visit.partner)
+    done = stage.run(inbox.done, stage.api.feed, visit.partner, before=before or 2**62)
+    rows = [_referral(line) for line in waiting.shown] if waiting else []
+    rows.sort(key=lambda row: (row.urgency, row.opened, row.position))
+    return Show(
+        "inbox/list.html",
+        {
+            "rows": rows,
+            "more": waiting is not None and waiting.more,
+            "first": waiting is not None,
+            "done": [_referral(line) for line in done.shown],
+            "before": done.shown[-1].position if done.more else None,
+        },
+    )
 
 
 @inbox_page("/referrals/{release}")
@@ -98,29 +110,28 @@ def answer(visit: Visit) -> frame.Answer:
         gaps=tuple(visit.form.all("gaps")) if said == "need-more" else (),
         suggest=visit.form.get("suggest").upper() or None if said == "not-ours" else None,
     )
-    issues = made.issues(visit.desk.pack.checks)
-    if issues:
-        return _shown(visit, issues=issues, error="answer")
+    if issues := made.issues(visit.desk.pack.checks):
+        return _shown(visit, wrong=[issue.field.strip("/") for issue in issues])
     try:
         stage.run(follow_up.handed_out, stage.api.feed, visit.partner, release)
     except NotFound:
-        _published(visit, stage, release)
-        raise Conflict("not-collected", "open it first: nobody can answer what nobody read") from None
+        refused = Conflict("not-collected", "open it first: nobody can answer what nobody read")
+        return _shown(visit, refused=refused)
     released = visit.session.get_one(tables.Release, release)
     answers.record(visit.desk, visit.session, released, made, via="inbox", by=_visitor(visit))
     return Go(f"/inbox/referrals/{release}", said=visit.words("Your answer is recorded. Thank you."))
 
 
-def _shown(visit: Visit, *, error: str = "", issues: tuple[Any, ...] = ()) -> frame.Answer:
+def _shown(
+    visit: Visit, *, error: str = "", wrong: Sequence[str] = (), refused: Conflict | None = None
+) -> frame.Answer:
     stage, release = _stage(visit), visit.params["release"]
     row = _published(visit, stage, release)
     released = visit.session.get_one(tables.Release, release)
-    withdrawn = visit.session.get(tables.Withdrawal, release) is not None
     return Show(
         "inbox/referral.html",
         {
             "row": row,
-            "withdrawn": withdrawn,
             "documents": [d["name"] for d in released.documents],
             "purposes": released.purposes,
             "grounds": GROUNDS,
@@ -131,13 +142,13 @@ def _shown(visit: Visit, *, error: str = "", issues: tuple[Any, ...] = ()) -> fr
                 for check, rule in sorted(visit.desk.pack.checks.items())
                 if rule.scope != "process" and row.case_kind in rule.kinds and rule.gaps
             ],
-            "gaps": released.gaps,
             "given": _given(visit, release),
             "error": error,
-            "issues": issues,
+            "wrong": list(wrong),
+            "refused": refused,
             "typed": visit.form,
         },
-        400 if error or issues else 200,
+        409 if refused else 400 if error or wrong else 200,
     )
 
 
@@ -158,46 +169,49 @@ def _document(visit: Visit, stage: Backstage, release: str, name: str) -> tuple[
     raise NotFound("document")
 
 
-def _published(visit: Visit, stage: Backstage, release: str) -> Waiting:
-    """The feed row of a release of this partner, or the 404 of one that never was."""
+def _published(visit: Visit, stage: Backstage, release: str) -> Referral:
+    """A release of this partner as a line of its inbox, or the 404 of one that never was."""
     if not re.fullmatch(r"[a-z2-7]{26}", release):
         raise NotFound("referral")
-    return _rows((stage.run(feed.row, stage.api.feed, visit.partner, release),))[0]
+    return _referral(stage.run(inbox.line, stage.api.feed, visit.partner, release))
 
 
 def _in_force(visit: Visit, stage: Backstage, release: str) -> None:
-    allowed, addressee_class = stage.run(access.may_collect, stage.api.app, visit.partner, release, visit.now)
-    if not allowed and not visit.desk.pack.is_statutory(addressee_class):
+    limit, since = stage.api.settings.bulk_per_hour, visit.now - timedelta(hours=1)
+    asked = access.Question(release=release, at=visit.now, since=since, limit=limit)
+    standing = stage.run(access.standing, stage.api.app, visit.partner, asked)
+    if not standing.in_force and not visit.desk.pack.is_statutory(standing.addressee_class):
         raise Forbidden(
             "agreement-not-in-force",
             "the agreement behind this referral is suspended or over; answers stay open",
         )
-    limit, since = stage.api.settings.bulk_per_hour, visit.now - timedelta(hours=1)
-    if stage.run(access.collected_since, stage.api.app, visit.partner, since, limit) >= limit:
+    if recheck.kept_from(visit.desk, standing.addressee_class, release):
+        raise NotFound("referral")
+    if standing.collected >= limit:
         raise Conflict("bulk", "the number of referrals for this hour is used up", "go on in an hour")
 
 
-def _rows(items: tuple[bytes, ...]) -> list[Waiting]:
-    """Feed rows as lines; a withdrawal and the row it takes back are one line."""
-    rows: dict[str, Waiting] = {}
-    for item in map(orjson.loads, items):
-        if item["event"] != "published":
-            before = rows.get(item["release"])
-            if before is not None:
-                rows[item["release"]] = replace(before, withdrawn=True)
-            continue
-        rows[item["release"]] = Waiting(
-            release=item["release"],
-            reference=item["reference"],
-            version=item["version"],
-            kind=item["kind"],
-            urgency=item["urgency"],
-            case_kind=item["caseKind"],
-            at=datetime.fromisoformat(item["publishedAt"]),
-            deadline=datetime.fromisoformat(item["deadline"]) if item.get("deadline") else None,
-            withdrawn=False,
-        )
-    return list(rows.values())
+def _referral(line: inbox.Line) -> Referral:
+    item = orjson.loads(line.row)
+    steps = (
+        (line.withdrawn is not None, "withdrawn"),
+        (line.answered, "answered"),
+        (line.read, "read"),
+        (line.collected is not None, "collected"),
+    )
+    return Referral(
+        release=item["release"],
+        reference=item["reference"],
+        version=item["version"],
+        urgency=item["urgency"],
+        case_kind=item["caseKind"],
+        at=datetime.fromisoformat(item["publishedAt"]),
+        deadline=datetime.fromisoformat(item["deadline"]) if item.get("deadline") else None,
+        position=line.position,
+        opened=line.collected is not None,
+        state=next((state for holds, state in steps if holds), "new"),
+        withdrawn=line.withdrawn,
+    )
 
 
 def _entry(

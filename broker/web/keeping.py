@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from broker.core import canonical
 from broker.desk import closing, disclosure, hold, overdue, retain
-from broker.errors import Conflict, Issue, NotFound, Refused
+from broker.errors import BrokerError, Conflict, Forbidden, Issue, NotFound, Refused
+from broker.store.engine import unit_of_work
+from broker.web import stepup
 from broker.web.page import Answer, Go, Show, Visit, page
+from broker.web.signin import FLOW
 
 ERASURE = "/erasure"
 SHOWN = 100
@@ -69,19 +73,52 @@ def one(visit: Visit) -> Answer:
 
 @page(f"{ERASURE}/{{case}}", "dpo", methods=("POST",))
 def erase(visit: Visit) -> Answer:
-    """Close it for good. The first characters of the id are typed: nobody closes by a slip of a key."""
+    """Close it for good. The first characters of the id are typed, so that nobody closes by a slip of a
+    key; then who closes proves afresh who they are, for the list of what goes."""
     case_id = _id(visit)
     if visit.form.get("typed").lower() != str(case_id)[:8]:
         return _case(visit, error=visit.words("These are not the first eight characters of the case id."))
     if closing.look(visit.session, visit.actor, case_id).state == "closed":
         raise Conflict("erased", "this case was closed before")
-    done = retain.erase_case(visit.desk, visit.actor, case_id)
+    digest = canonical.sha256_hex(closing.goes(visit.session, case_id))
+    if visit.form.get("act") != "prove":
+        return _ask(visit, case_id, digest)
+    if visit.form.get("digest") != digest:
+        raise Conflict("other-list", "what would go has changed since you looked; look at it again")
+    refused = _proven(visit, digest)
+    if refused is not None:
+        return _ask(visit, case_id, digest, refused)
+    done = retain.erase_case(visit.desk, visit.actor, case_id, digest)
     said = visit.words(
         "Closed: %(keys)s keys and %(sealed)s sealed objects are gone.",
         keys=visit.words.number(done.keys),
         sealed=visit.words.number(done.sealed_objects),
     )
-    return Go(f"/desk{ERASURE}/{case_id}", said=said)
+    return Go(f"/desk{ERASURE}/{case_id}", said=said, cookies={FLOW: ""})
+
+
+def _ask(visit: Visit, case_id: UUID, digest: str, error: BrokerError | None = None) -> Show:
+    """What goes, in words, and the proof of who lets it go."""
+    found, many = closing.look(visit.session, visit.actor, case_id), visit.words.many
+    what = [
+        f"{case_id} · {', '.join(found.references) or visit.words.code('kind', found.kind)}",
+        many("%(n)s key of the case", "%(n)s keys of the case", found.keys),
+        many("%(n)s sealed object", "%(n)s sealed objects", found.sealed),
+        many("%(n)s open draft", "%(n)s open drafts", found.open_drafts),
+    ]
+    fields = (("digest", digest), ("typed", visit.form.get("typed")))
+    return stepup.ask(visit, digest, act="prove", what=what, fields=fields, error=error, purpose="erase")
+
+
+def _proven(visit: Visit, digest: str) -> Forbidden | None:
+    """Its own transaction, kept before anything goes: no erasure without its evidence. A wrong code is
+    counted by the same commit."""
+    with unit_of_work(visit.desk.db) as own:
+        try:
+            stepup.take(visit, digest, purpose="erase", session=own)
+        except Forbidden as error:
+            return error
+    return None
 
 
 def _case(visit: Visit, error: str = "") -> Show:

@@ -8,7 +8,10 @@ from starlette.responses import RedirectResponse, Response
 
 from broker.api.envelope import FOR_EVER
 from broker.desk.context import Desk
-from broker.web import render
+from broker.web import (
+    every_page,  # noqa: F401 - importing the pages declares them
+    render,
+)
 from broker.web.page import HOUSES
 from broker.web.site import Site
 

@@ -201,7 +201,5 @@ def menu(house: House, visitor: Visitor | None) -> list[Page]:
 
 
 def pages(house: House | None = None) -> Iterator[Page]:
-    """Every declared page, of one door or of both, in the order of declaration."""
-    from broker.web import every_page  # noqa: F401 - importing them declares them
-
+    """Every declared page, of one door or of both, as `every_page` declares them."""
     return (p for p in _PAGES if house is None or p.house == house)

@@ -46,20 +46,20 @@ def add(visit: Visit) -> Answer:
     """Its public keys are pinned; compare the thumbprints by telephone before anything is released."""
     try:
         recipient_class = visit.form.get("class")
-        row = partners.register(
-            visit.desk,
-            visit.session,
-            visit.actor,
-            _registration(visit, recipient_class),
-            name=_needed(visit, "name"),
-            recipient_class=recipient_class,
-            country=_needed(visit, "country").upper(),
-            language=visit.form.get("language", "en"),
-            provider=visit.form.get("provider") or None,
-            software=visit.form.get("software") or None,
-        )
+        with visit.session.begin_nested():
+            row = partners.register(
+                visit.desk,
+                visit.session,
+                visit.actor,
+                _registration(visit, recipient_class),
+                name=_needed(visit, "name"),
+                recipient_class=recipient_class,
+                country=_needed(visit, "country").upper(),
+                language=visit.form.get("language", "en"),
+                provider=visit.form.get("provider") or None,
+                software=visit.form.get("software") or None,
+            )
     except (Refused, Conflict) as error:
-        visit.session.rollback()
         return _form(visit, error)
     return Go(f"/desk/admin/partners/{row.id}", said=visit.words("The partner is registered."))
 
@@ -107,12 +107,12 @@ def revoke(visit: Visit) -> Answer:
 def add_keys(visit: Visit) -> Answer:
     """Pin newer keys beside the present ones."""
     try:
-        fresh = partners.add_keys(
-            visit.desk, visit.session, visit.actor, visit.params["partner"],
-            Registration.read(_file(visit, "registration")),
-        )  # fmt: skip
+        with visit.session.begin_nested():
+            fresh = partners.add_keys(
+                visit.desk, visit.session, visit.actor, visit.params["partner"],
+                Registration.read(_file(visit, "registration")),
+            )  # fmt: skip
     except Refused as error:
-        visit.session.rollback()
         return _partner(visit, error)
     said = visit.words.many("%(n)s key was pinned.", "%(n)s keys were pinned.", len(fresh))
     return _back(visit, said)
@@ -122,12 +122,12 @@ def add_keys(visit: Visit) -> Answer:
 def add_reader(visit: Visit) -> Answer:
     """Somebody who reads the inbox of this partner and nothing else."""
     try:
-        auth.add_person(
-            visit.session, visit.actor, partner_id=visit.params["partner"],
-            login=_needed(visit, "login"), password=visit.form.get("password"), now=visit.now,
-        )  # fmt: skip
+        with visit.session.begin_nested():
+            auth.add_person(
+                visit.session, visit.actor, partner_id=visit.params["partner"],
+                login=_needed(visit, "login"), password=visit.form.get("password"), now=visit.now,
+            )  # fmt: skip
     except (Refused, Conflict) as error:
-        visit.session.rollback()
         return _partner(visit, error)
     return _back(visit, visit.words("The account was made."))
 
@@ -178,11 +178,11 @@ def _read(visit: Visit, body: Any, digest: str, proposed_by: str | None) -> Answ
 def propose(visit: Visit) -> Answer:
     """Lay a new version before a second person."""
     try:
-        digest = agreements.propose(
-            visit.desk, visit.session, visit.actor, visit.params["partner"], _file(visit, "agreement")
-        )
+        with visit.session.begin_nested():
+            digest = agreements.propose(
+                visit.desk, visit.session, visit.actor, visit.params["partner"], _file(visit, "agreement")
+            )
     except (Refused, Conflict) as error:
-        visit.session.rollback()
         return _partner(visit, error)
     where = f"/desk/admin/partners/{visit.params['partner']}/proposals/{digest}"
     return Go(where, said=visit.words("Proposed. Another person has to approve exactly this."))

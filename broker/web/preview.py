@@ -11,6 +11,7 @@ from broker.core import explain
 from broker.core.clearing import unit_of
 from broker.core.explain import Change
 from broker.core.fields import field_of
+from broker.core.rows import ADD_REASONS, ADDABLE
 from broker.desk import escalate, worklist
 from broker.desk.draft import Request
 from broker.desk.escalate import Escalation, Look, NotDrafted, Recipient
@@ -20,6 +21,8 @@ from broker.web import choosing, papers
 from broker.web.choosing import Wanted
 from broker.web.forms import Form
 from broker.web.page import Answer, Go, Show, Visit, page
+
+WORK = "/desk/work"
 
 
 @page("/cases/{case}/preview/{partner}", "analyst")
@@ -98,6 +101,9 @@ def shown(
             "want": want,
             "look": look,
             "grounds": look.grounds,
+            "added": [g for g in look.preview.groups if g.row is not None and g.row.reason == "added"],
+            "addable": ADDABLE,
+            "add_reasons": ADD_REASONS,
             "blocking": _mendable(look.preview.blocking),
             "others": _mendable(look.preview.other),
             "undecided": [t for t in look.preview.masked if t.spans and not t.cleared],
@@ -128,14 +134,17 @@ def draft_all(visit: Visit, found: Escalation, partners: Sequence[str]) -> Answe
         "Drafted for %(n)s recipients. Another person releases them.",
         len(made),
     )
-    return Go(next_case(visit, found.case_id), said=said)
+    going = next_case(visit, found.case_id)
+    if going != WORK:  # another case looks alike
+        said = f"{said} {visit.words('This is the next case.')}"
+    return Go(going, said=said)
 
 
 def next_case(visit: Visit, but: UUID) -> str:
     """The next confirmed case that nobody drafted yet, or the work list: nobody has to look for it."""
     listed = worklist.section(visit.desk, visit.session, visit.actor, "to-draft", limit=2)
     following = next((row.case_id for row in listed.rows if row.case_id != but), None)
-    return "/desk/work" if following is None else f"/desk/cases/{following}/escalate"
+    return WORK if following is None else f"/desk/cases/{following}/escalate"
 
 
 def _request(visit: Visit, found: Escalation, partner: str) -> Request:

@@ -155,7 +155,10 @@ def _shown(
 def _midnight(day: str, extra: int, zone: ZoneInfo) -> datetime | None:
     if not day:
         return None
-    return datetime.combine(date.fromisoformat(day) + timedelta(days=extra), time(), zone)
+    found = date.fromisoformat(day)
+    if not 1 < found.year < 9999:
+        raise ValueError
+    return datetime.combine(found + timedelta(days=extra), time(), zone)
 
 
 def _said(visit: Visit, code: str) -> str:

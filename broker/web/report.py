@@ -186,6 +186,9 @@ def _refused(visit: Visit, work: Work, error: BrokerError) -> Answer:
     try:  # the issues count entries that are filled; so does the form that shows them
         document = case_form.from_form(work.typed, synthetic=work.synthetic)
         work = replace(work, typed={**case_form.to_form(document)})
+        kind = work.typed.get("case.kind")
+        if work.case_id is None and kind in KINDS:  # what stood there empty stands there still
+            typed_form.expect(visit.desk, str(kind), work.typed)
     except Refused:
         pass
     work = _keep(visit, work)

@@ -13,8 +13,9 @@ from broker.auth.passkeys import Site
 from broker.errors import Forbidden, NotFound
 from broker.runtime import oidc_provider, session_life
 from broker.web import guard
+from broker.web.asked import kept_fields
 from broker.web.page import Answer, Go, House, Show, Visit, open_page
-from broker.web.site import SESSION, kept_fields
+from broker.web.site import SESSION
 
 FLOW = "flow"
 """The cookie with the handle of what is under way: a passkey, a code, a trip to the provider."""

@@ -6,10 +6,10 @@ commit. Whatever goes wrong becomes a page that says what happened, what was not
 
 from __future__ import annotations
 
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -23,7 +23,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from broker import auth
-from broker.api.problems import trace_id
 from broker.auth import Visitor
 from broker.desk.context import Desk
 from broker.errors import BrokerError, Conflict, Forbidden, NotFound, Refused
@@ -31,6 +30,7 @@ from broker.observe import log
 from broker.runtime import session_life
 from broker.store.engine import UnitSession, unit_of_work
 from broker.web import forms, guard, render
+from broker.web.asked import Asked, asked_for
 from broker.web.forms import Form
 from broker.web.page import Answer, Backstage, File, House, Page, Show, Visit, menu, pages
 from broker.web.words import Words, preferred
@@ -44,29 +44,13 @@ STATUS: tuple[tuple[type[BrokerError], int], ...] = (
     (Forbidden, 403),
     (Conflict, 409),
 )
-
-
+_BY_A_GUARD = Conflict("database-rule", "the database does not allow it; nothing was stored")
 AT_ONCE = (
     psycopg.errors.UniqueViolation,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
 )
 """What the database says to one of two that do the same at the same moment; nothing of it is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a page needs of an HTTP request, read before the thread that serves it."""
-
-    page: Page
-    params: Mapping[str, str]
-    path: str
-    query: Form
-    form: Form
-    cookies: Mapping[str, str]
-    accept_language: str
-    partial: bool
-    trace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +90,8 @@ class Site:
                 return await run_in_threadpool(self._served, asked)
             except BrokerError as error:
                 return await run_in_threadpool(self._failed, asked, error)
+            except IntegrityError:  # of two at once the second: no check before it could see the first
+                return await run_in_threadpool(self._failed, asked, _BY_A_GUARD)
 
         return endpoint
 
@@ -113,20 +99,12 @@ class Site:
         nobody = Page("", (), self.house, frozenset(), True, _nothing, "")
         code = getattr(error, "status_code", 404)
         found = NotFound("page") if code == 404 else Refused("method", "this page takes no such request")
+        if code == 413:
+            found = forms.too_large()
         return await run_in_threadpool(self._failed, self._asked(request, nobody, Form()), found)
 
     def _asked(self, request: Request, page: Page, form: Form) -> Asked:
-        return Asked(
-            page=page,
-            params={k: str(v) for k, v in request.path_params.items()},
-            path=self.base + request.url.path.removeprefix(self.base),
-            query=Form(tuple(request.query_params.multi_items())),
-            form=form,
-            cookies=request.cookies,
-            accept_language=request.headers.get("accept-language", ""),
-            partial="hx-request" in request.headers,
-            trace=trace_id(request.scope),
-        )
+        return asked_for(request, page, form, self.base + request.url.path.removeprefix(self.base))
 
     def _served(self, asked: Asked) -> Response:
         """Who came second is served once more, and then sees what the first did and is told in its words."""
@@ -135,10 +113,7 @@ class Site:
         except DBAPIError as error:
             if not isinstance(error.orig, AT_ONCE):
                 raise
-        try:
-            return self._serve(asked)
-        except IntegrityError:
-            raise Conflict("database-rule", "the database does not allow it; nothing was stored") from None
+        return self._serve(asked)
 
     def _serve(self, asked: Asked) -> Response:
         with unit_of_work(self.desk.db) as session:
@@ -191,7 +166,8 @@ class Site:
             body = self._shown(asked, visit, Show("signed_out.html", status=403))
             return self._html(body, 403)
         if not asked.form.pairs:
-            return RedirectResponse(f"{self.base}/sign-in?next={asked.path}", 303, headers=guard.HEADERS)
+            going = quote(asked.address, safe="/")
+            return RedirectResponse(f"{self.base}/sign-in?next={going}", 303, headers=guard.HEADERS)
         from broker.web.signin import page_of
 
         shown = page_of(visit, next_path=asked.path, kept=asked.form.pairs)
@@ -215,6 +191,8 @@ class Site:
             "base": self.base,
             "menu": entries,
             "here_now": _here(entries, asked.path.removeprefix(self.base)),
+            "back": asked.address if _can_be_read(self.house, asked.page) else f"{self.base}/",
+            "idle": 0 if visit.visitor is None else self.desk.settings.session_idle_minutes,
             "synthetic": self.desk.settings.synthetic,
             "organisation": self.desk.pack.desk.organisation,
             "choices": {name: asked.cookies.get(name, default) for name, default in CHOICES.items()},
@@ -275,6 +253,11 @@ def _here(entries: Sequence[Page], path: str) -> Page | None:
     return max(near, key=lambda entry: len(entry.path), default=None)
 
 
+def _can_be_read(house: House, page: Page) -> bool:
+    """Whether its address can be asked for again: some only take what a form sends."""
+    return any("GET" in one.methods for one in pages(house) if one.path == page.path)
+
+
 def _said(cookie: str) -> str:
     try:
         return urlsafe_b64decode(cookie.encode()).decode()[:500]
@@ -284,14 +267,3 @@ def _said(cookie: str) -> str:
 
 def _nothing(visit: Visit) -> Answer:
     raise NotFound("page")
-
-
-def kept_fields(pairs: str) -> list[tuple[str, str]]:
-    """Fields of a form that waited for a sign-in. Anything else than pairs of text is nothing."""
-    try:
-        found = json.loads(pairs)
-    except ValueError:
-        return []
-    if not isinstance(found, list):
-        return []
-    return [(str(p[0]), str(p[1])) for p in found if isinstance(p, list) and len(p) == 2]

@@ -1,12 +1,15 @@
-"""Before something leaves: who approves proves afresh who they are, for exactly the digest they saw."""
+"""Before something leaves or goes for good: who does it proves afresh who they are, for what they saw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sqlmodel import Session
+
 from broker import auth
 from broker.auth import step_up
 from broker.auth.passkeys import Site
+from broker.auth.step_up import Purpose
 from broker.errors import BrokerError, Forbidden
 from broker.web.page import Show, Visit
 from broker.web.signin import FLOW
@@ -20,13 +23,14 @@ def ask(
     what: Sequence[str],
     fields: Sequence[tuple[str, str]] = (),
     error: BrokerError | None = None,
+    purpose: Purpose = "release",
 ) -> Show:
-    """The page that asks for a passkey or a one-time code. `what` says in words what is approved, `act`
+    """The page that asks for a passkey or a one-time code. `what` says in words what it is about, `act`
     and `fields` are what the form sends on."""
     site, options, cookies = _site(visit), "", {}
     try:
         if site.usable:
-            asked = step_up.begin(visit.session, site, visit.actor.id, digest, visit.now)
+            asked = step_up.begin(visit.session, site, visit.actor.id, digest, visit.now, purpose=purpose)
             options, cookies = asked.options, {FLOW: asked.handle}
     except Forbidden:
         pass  # no passkey: a one-time code is left
@@ -34,6 +38,7 @@ def ask(
     values: Mapping[str, object] = {
         "digest": digest,
         "act": act,
+        "purpose": purpose,
         "what": what,
         "fields": fields,
         "options": options,
@@ -44,17 +49,16 @@ def ask(
     return Show("release/prove.html", values, 200 if error is None else 403, cookies)
 
 
-def take(visit: Visit, digest: str) -> None:
-    """Check the answer and require it, in the transaction that approves. Raises `Forbidden`."""
-    answer, me = visit.form.get("passkey"), visit.actor.id
+def take(visit: Visit, digest: str, *, purpose: Purpose = "release", session: Session | None = None) -> None:
+    """Check the answer and require it, in the transaction that approves, or in `session`. Raises
+    `Forbidden`; what counts attempts has to be committed even then."""
+    answer, me, within = visit.form.get("passkey"), visit.actor.id, session or visit.session
     if answer:
-        step_up.finish_passkey(
-            visit.session, _site(visit), me, visit.cookies.get(FLOW, ""), answer, visit.now
-        )
+        step_up.finish_passkey(within, _site(visit), me, visit.cookies.get(FLOW, ""), answer, visit.now)
     elif visit.form.get("code"):
         key = visit.desk.vault().lasting("totp")
-        step_up.finish_totp(visit.session, key, me, digest, visit.form.get("code"), visit.now)
-    step_up.require(visit.session, me, digest, visit.now)
+        step_up.finish_totp(within, key, me, digest, visit.form.get("code"), visit.now, purpose=purpose)
+    step_up.require(within, me, digest, visit.now, purpose=purpose)
 
 
 def _shown(visit: Visit) -> str:

@@ -56,10 +56,15 @@ def fresh(desk: Desk, kind: str) -> Typed:
     """A new report of a kind: today, one empty entity where a check of this kind asks for one."""
     typed: Typed = {"case.kind": kind, "case.origin_channel": "public_report"}
     typed["case.dates.opened_at"] = desk.now().astimezone(ZoneInfo(desk.pack.timezone)).isoformat()
-    for section in case_form.of_kind(desk, kind).sections:
-        if section.collection and section.expected:
-            add(typed, section.name)
+    expect(desk, kind, typed)
     return typed
+
+
+def expect(desk: Desk, kind: str, typed: Typed) -> None:
+    """One empty entity where a check of this kind asks for one and none stands on the page."""
+    for section in case_form.of_kind(desk, kind).sections:
+        if section.collection and section.expected and not entities(typed, section.name):
+            add(typed, section.name)
 
 
 def add(typed: Typed, path: str) -> str:

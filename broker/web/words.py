@@ -74,7 +74,7 @@ class Words:
     def problem(self, error: BrokerError) -> str:
         """What happened, in this language; the English of the error itself where nobody translated it."""
         found = self.code("problem", error.code)
-        return error.message if found == error.code else found
+        return _sentence(error.message if found == error.code else found)
 
     def rule(self, issue: Issue) -> str:
         """What is wrong with one field. A check that blocks (`Q01` …) is called as its gap is in F63."""
@@ -86,7 +86,7 @@ class Words:
     def hint(self, error: BrokerError) -> str:
         """What to do next; the English of the error itself where it serves the reader of a page too."""
         found = self.code("hint", error.code)
-        return error.hint if found == error.code or not error.hint else found
+        return _sentence(error.hint if found == error.code or not error.hint else found)
 
     def number(self, value: int | float) -> str:
         """With the language's own separators."""
@@ -121,9 +121,24 @@ class Words:
         return text
 
     @property
+    def colon(self) -> str:
+        """Between a name and what it is; French has a space before it."""
+        return "\u00a0: " if self.language == "fr" else ": "
+
+    @property
+    def semicolon(self) -> str:
+        """Between the parts of a list."""
+        return "\u00a0; " if self.language == "fr" else "; "
+
+    @property
     def locale(self) -> Locale:
         """The regional form: Belgian where there is one."""
         return Locale.parse(_LOCALES[self.language])
+
+
+def _sentence(text: str) -> str:
+    """With a capital: errors are said in small letters on a command line, as sentences on a page."""
+    return text[:1].upper() + text[1:]
 
 
 def preferred(accept: str, wanted: str | None = None) -> Language:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from broker.desk import formdraft, views, worklist
+from broker.desk import disclosure, formdraft, views, worklist
 from broker.desk.views import View
 from broker.desk.worklist import Work
 from broker.errors import Conflict, NotFound, Refused
@@ -18,16 +18,17 @@ FORMS = {"case": "/desk/forms/{}", "other": "/desk/forms/{}"}
 @page("/work", "analyst", "releaser", menu="My work")
 def work(visit: Visit) -> Answer:
     """Every section that this person's roles have, or one of them whole (`?section=`)."""
-    name = visit.query.get("section")
+    name, names = visit.query.get("section"), disclosure.recipients(visit.session, visit.actor)
     if name:
         after = visit.query.get("after") or None
         found = worklist.section(visit.desk, visit.session, visit.actor, name, after=after)
         return Show(
-            "work/section.html", {"name": name, "rows": found.rows, "after": found.next, "where": where}
+            "work/section.html",
+            {"name": name, "rows": found.rows, "after": found.next, "where": where, "names": names},
         )
     sections = worklist.my_work(visit.desk, visit.session, visit.actor)
     forms = [f for f in formdraft.listing(visit.desk, visit.session, visit.actor) if f.kind in FORMS]
-    values = {"sections": sections, "forms": forms, "views": kept(visit), "where": where}
+    values = {"sections": sections, "forms": forms, "views": kept(visit), "where": where, "names": names}
     return Show("work/work.html", values)
 
 
@@ -35,7 +36,7 @@ def where(row: Work) -> str:
     """The page on which a row is dealt with."""
     if row.section == "to-confirm":
         return f"/desk/confirm/{row.case_id}"
-    if row.section == "to-draft" or row.state == "draft-anew":
+    if row.section in ("to-draft", "to-agree") or row.state == "draft-anew":
         return f"/desk/cases/{row.case_id}/escalate"
     if row.section == "to-release" or row.state == "retrospective-missing":
         return f"/desk/release/{row.release}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from adapters.police_dossier import adapter
-from broker.core import handling, legal
+from broker.core import handling
 from broker.core.confirmation import ConfirmedCase
 from broker.core.minimise import MinimiseRequest, Recipient, minimise
 from broker.core.pack import load_pack
@@ -32,7 +32,7 @@ def referral_of(released, recipient_class, language):
         case_alias="alias2345",
         reference="CF-2026-000123-7",
         desk={"organisation": "Synthetic Hotline", "phone": "+32 2 555 01 10", "languages": ["nl"]},
-        legal_refs=tuple(ref.as_json() for ref in legal.refs_of_case(PACK, released.case.data)),
+        day=date(2026, 3, 2),
         handling=conditions,
         legal_basis={"purposes": [{"purpose": "P1", "bases": ["statute"]}], "transfer": None},
     )

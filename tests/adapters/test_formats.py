@@ -15,6 +15,7 @@ from broker.core.referral import Header, build_payload, seal_tree
 from broker.desk import compose
 from broker.errors import NotFound
 from broker.runtime import adapters
+from broker.sealing.encrypt import MAX_DOCUMENT
 from broker.spi import AdapterInfo, Document, Renders
 from tests.cases import KINDS, confirmed, full_case, minimal_case
 from tests.core.minimising import grounds_for, pairs, request, run
@@ -108,24 +109,25 @@ def test_europol_gets_proposed_codes_and_a_letter():
 
 
 class Other:
-    """An adapter that writes one document of a given name, or fails."""
+    """An adapter that writes one document of a given name and content, or fails."""
 
-    def __init__(self, name):
+    def __init__(self, name, content=b"x"):
+        self.content = content
         self.info = AdapterInfo("other", "Other", "text", "1", False, media_types=("text/plain",))
         self.name = name
 
     def render(self, referral):
         if not self.name:
             raise ValueError(referral.reference)
-        return [Document(self.name, "text/plain", b"x")]
+        return [Document(self.name, "text/plain", self.content)]
 
     def lint(self, referral, documents):
         return []
 
 
-def with_other(name):
+def with_other(name, content=b"x"):
     pack = replace(PACK, formats={**PACK.formats, "BEP": ("case_uco", "other")})
-    return SimpleNamespace(pack=pack, adapters={**ADAPTERS, "other": Other(name)})
+    return SimpleNamespace(pack=pack, adapters={**ADAPTERS, "other": Other(name, content)})
 
 
 @pytest.mark.parametrize("name", ["referral.jsonld", "referral.json"])
@@ -135,6 +137,15 @@ def test_a_name_that_is_taken_blocks(name):
     assert [d.name for d in documents] == ["referral.jsonld"]
     [found] = [f for f in findings if f.severity == "block"]
     assert (found.code, found.params) == ("document-name-taken", {"adapter": "other"})
+
+
+def test_a_document_that_could_not_be_sealed_blocks_before_anybody_approves_it():
+    _, _, referral = minimised_for(confirmed(full_case()), "BEP", "P2")
+    documents, findings = rendered(referral, with_other("other.txt", b"x" * MAX_DOCUMENT))
+    assert [d.name for d in documents] == ["referral.jsonld"]
+    assert [(f.code, f.params) for f in findings if f.severity == "block"] == [
+        ("document-too-large", {"adapter": "other"})
+    ]
 
 
 def test_an_adapter_that_fails_blocks_and_the_others_still_render():

@@ -21,12 +21,16 @@ from broker.errors import Refused
 from broker.spi import Ingests
 from tests.adapters import tables, test_iccam_in, test_orb, test_scart_csv
 from tests.adapters.test_workbooks import BOMB, CELLS, EXTERNAL, HEAD
-from tests.adapters.workbooks import packed, sheet, text_cell
+from tests.adapters.workbooks import BOOK_RELS, packed, sheet, text_cell
 
 CANARY = "canary7f3a9b"
 ROOM = 128 * 1024 * 1024
 SECONDS = 1.0
 HUGE = 50_000_000
+STYLES = (
+    '<Relationship Id="rId2" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
+    'styles" Target="styles.xml"/>'
+)
 IMAGE = "data:image/png;base64," + CANARY + "iVBORw0KGgo" * 20
 
 INGEST = {
@@ -98,6 +102,16 @@ ATTACKS: Mapping[str, Callable[[str], bytes]] = {
     "deep JSON": lambda _: b'{"a":' * 200_000 + b'"' + CANARY.encode() + b'"',
     "deep JSON list": lambda _: b"[" * 1_000_000,
     "wide JSON": lambda _: b"[" + b"0," * 2_000_000 + b"0]",
+    "number format without end": lambda _: packed(
+        sheet(HEAD),
+        more={
+            "xl/_rels/workbook.xml.rels": BOOK_RELS.replace("</R", STYLES + "</R"),
+            "xl/styles.xml": f'<a><numFmt numFmtId="9" formatCode="{"[" * 4_000_000}"/></a>',
+        },
+    ),
+    "JSON text without end": lambda _: b'{"shield":"' + CANARY.encode() + b"x" * 1_000_000,
+    "JSON text of quotes without end": lambda _: b'{"shield":"' + b'\\"' * 250_000,
+    "JSON text of 1 MB": lambda _: b'{"shield":"' + b"x" * 1_000_000 + b'"}',
     "number of 500,000 digits": lambda _: b'{"shield":' + b"9" * 500_000 + b"}",
     "cell of 50 MB": lambda a: _with(a, CANARY + "x" * HUGE),
     "picture in a text": lambda a: _with(a, IMAGE),
@@ -122,6 +136,7 @@ RULES: Mapping[str, str] = {
     "macro": "macro",
     "cell of 50 MB in a workbook": "oversize",
     "deep XML": "depth",
+    "number format without end": "oversize",
     "formula": "formula",
 }
 """The rule by which the readers of workbooks refuse: for the right reason, not by luck."""

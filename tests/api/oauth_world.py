@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from fastapi import FastAPI
 
 from broker.api import envelope, oauth, wellknown
-from broker.api.directory import AuthKey, ClientRecord
+from broker.api.directory import AuthKey, ClientRecord, Proof
 from broker.api.oauth import AnswerCaller, PartnerAuth, PullCaller
 from broker.sealing.jose import (
     KeySet,
@@ -23,6 +23,7 @@ from broker.sealing.jose import (
     SigningKey,
     jwk_from_public_key,
 )
+from broker.store.access import Admission
 
 URL = "https://broker.example"
 TOKEN_URL = f"{URL}/oauth/token"
@@ -42,20 +43,6 @@ class Clock:
         self.now += timedelta(**by)
 
 
-class MemoryDirectory:
-    """Test double of the database-backed directory."""
-
-    def __init__(self) -> None:
-        self.clients: dict[str, ClientRecord] = {}
-        self.suspended: set[str] = set()
-
-    async def client(self, client_id: str) -> ClientRecord | None:
-        return self.clients.get(client_id)
-
-    async def is_active(self, partner_id: str) -> bool:
-        return partner_id not in self.suspended
-
-
 class MemoryReplay:
     """Test double of the database-backed replay store; expires like it."""
 
@@ -69,6 +56,24 @@ class MemoryReplay:
             return False
         self.seen[space, key_hash] = expires_at
         return True
+
+
+class MemoryDirectory:
+    """Test double of the database-backed directory."""
+
+    def __init__(self, replay: MemoryReplay) -> None:
+        self.replay = replay
+        self.clients: dict[str, ClientRecord] = {}
+        self.suspended: set[str] = set()
+        self.revoked: set[str] = set()
+
+    async def client(self, client_id: str) -> ClientRecord | None:
+        return self.clients.get(client_id)
+
+    async def admit(self, partner_id: str, kid: str, proof: Proof, release: str | None) -> Admission:
+        fresh = await self.replay.remember("dpop", proof.once, proof.expires)
+        active = partner_id not in self.suspended and not self.revoked & {kid, proof.jkt}
+        return Admission(fresh, active, 1, None)
 
 
 def b64(data: bytes) -> str:
@@ -100,8 +105,8 @@ class World:
 
     def __init__(self, *, nonce: bool = False) -> None:
         self.clock = Clock()
-        self.directory = MemoryDirectory()
         self.replay = MemoryReplay(self.clock)
+        self.directory = MemoryDirectory(self.replay)
         self.server_key = new_key()
         typs = frozenset({"at+jwt"})
         self.auth = PartnerAuth(

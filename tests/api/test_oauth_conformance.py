@@ -358,6 +358,20 @@ def test_everything_is_single_use(world: World, http: TestClient) -> None:
     assert call(http, token, again).status_code == 401
 
 
+def test_single_use_survives_another_spelling_of_the_address(world: World, http: TestClient) -> None:
+    """The server reads `%77` as `w`, and so does the comparison with `htu`: it is the same address."""
+    c = world.alpha
+    token = token_of(http, c)
+    proof = c.proof("GET", URL + RESOURCE, token)
+    assert call(http, token, proof).status_code == 200
+    for spelling in ("/v1/%77hoami", "/%761/whoami", "/v1/w%68oami"):
+        headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+        again = http.get(spelling, headers=headers)
+        assert (again.status_code, "used before" in again.json()["detail"]) == (401, True)
+        fresh = {**headers, "DPoP": c.proof("GET", URL + RESOURCE, token)}
+        assert http.get(spelling, headers=fresh).status_code == 200
+
+
 def test_single_use_survives_another_spelling_of_the_signature(world: World, http: TestClient) -> None:
     """ES256 is malleable: (r, n-s) is valid too, so the token's text must not be the key."""
     c = world.alpha

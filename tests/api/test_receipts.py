@@ -24,7 +24,7 @@ GOOD: dict[str, Any] = {
     "verified": True,
     "received_at": "2026-03-01T10:00:00Z",
 }
-HANDED = HandedOut({"referral": frozenset({DIGEST}), "apart": frozenset({DIGEST})}, DIGEST)
+HANDED = HandedOut(dict.fromkeys(("referral", "apart", "documents/x"), frozenset({DIGEST})), DIGEST)
 
 
 def check(body: Any) -> bool:
@@ -56,12 +56,28 @@ def test_a_member_of_another_kind_is_refused(member: str, value: Any) -> None:
         [{"name": ["apart"], "sha256": DIGEST}],
         [{"name": "apart", "sha256": {}}],
         [{"name": "apart"}],
-        [{"name": "documents/x", "sha256": DIGEST}],
+        [{"name": "documents/y", "sha256": DIGEST}],
     ],
 )
 def test_parts_of_another_kind_are_refused(parts: Any) -> None:
     with pytest.raises(Refused):
         check({**GOOD, "parts": parts})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"received_at": "yesterday"},
+        {"received_at": 5},
+        {"received_at": "2026-03-01T10:00:00+01:00"},
+        {"parts": [{"name": "apart", "sha256": DIGEST}] * 2},
+        {"parts": [{"name": n, "sha256": DIGEST} for n in ("documents/x", "apart")]},
+    ],
+)
+def test_what_the_verifier_would_not_read_is_not_taken(changes: dict[str, Any]) -> None:
+    """A verified receipt is final: one that fails beside its referral could never be given again."""
+    with pytest.raises(Refused):
+        check({**GOOD, **changes})
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 1, {}])

@@ -39,7 +39,7 @@ _READS = re.compile(
 _SQL = re.compile(
     r"^\s*(select|insert into|update|delete from|with)\b.*\b(from|into|set|as)\b", re.I | re.DOTALL
 )
-HOT_PATH = ("broker/store/feed.py", "broker/store/follow_up.py")
+HOT_PATH = ("broker/store/feed.py", "broker/store/follow_up.py", "broker/store/inbox.py")
 
 
 def unscoped(query: str) -> list[str]:

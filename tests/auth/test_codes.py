@@ -13,6 +13,7 @@ from sqlmodel import Session
 from broker import auth
 from broker.errors import Conflict, Forbidden, NotAuthentic
 from broker.store.engine import unit_of_work
+from tests.auth import test_passkeys
 from tests.auth.conftest import PASSWORD, Office
 from tests.auth.test_passkeys import refused
 
@@ -239,6 +240,16 @@ def test_the_command_line_asks_for_the_code_too(desk: Office) -> None:
     proof: dict[str, Any] = {"key": desk.key, "code": code(desk, secret)}
     token = desk.do(auth.sign_in, "ann", PASSWORD, desk.now, **proof)
     assert desk.do(auth.whoami, token, desk.now).id == desk.ann
+
+
+def test_a_password_alone_opens_no_command_line_where_there_is_a_passkey(desk: Office) -> None:
+    """The pages do not let it in either; with codes beside the passkey it is asked for one."""
+    test_passkeys.enrol(desk, desk.ann)
+    refused("use-passkey", desk.do, auth.sign_in, "ann", PASSWORD, desk.now)
+    secret = enrol(desk, desk.ann)
+    refused("code-needed", desk.do, auth.sign_in, "ann", PASSWORD, desk.now)
+    proof: dict[str, Any] = {"key": desk.key, "code": code(desk, secret)}
+    assert desk.do(auth.sign_in, "ann", PASSWORD, desk.now, **proof)
 
 
 def test_logins_are_one_set(desk: Office) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -20,9 +20,10 @@ from psycopg import pq
 
 from bench.sealing import _fuzzed
 from broker.core import canonical
-from broker.store import feed, ledger
+from broker.store import access, feed, ledger
 from broker.store.engine import Database, unit_of_work
 from broker.store.ledger_append import APPEND, parameters
+from broker.store.types import Role
 from tests.dbfixtures import Cluster
 from tests.store.world import NOW, PARTNERS, entry, integrate, item, populate, publish, release_id, sign
 
@@ -110,9 +111,34 @@ class Counted:
         return [line.split(b"\t")[2] for line in lines if line.startswith(b"F")]
 
 
-@pytest.mark.parametrize("what", ["page", "collect"])
+def traced(
+    db: Database, role: Role, work: Callable[[feed.Pool], Awaitable[object]], path: str
+) -> list[bytes]:
+    async def run() -> list[bytes]:
+        pool = await db.async_pool(role, min_size=1, max_size=1)
+        try:
+            async with pool.connection() as conn:
+                counted = Counted(conn)
+            counted.start(path)
+            await work(pool)
+            return counted.stop()
+        finally:
+            await pool.close()
+
+    return asyncio.run(run())
+
+
+PULLS = {
+    "page": 2,  # the partner's name, the query
+    "look": 2,
+    "proof": 4,  # the name; leaf and head; all the tiles
+    "collect": 5,  # begin, the name, the look, everything recorded, commit
+}
+
+
+@pytest.mark.parametrize("what", PULLS)
 def test_a_pull_is_one_pipelined_transaction(database: Database, tmp_path: Any, what: str) -> None:
-    """Exactly these statements; one transaction and one synchronisation, at its end."""
+    """Exactly so many statements; one transaction and one synchronisation, at its end."""
     populate(database)
     with unit_of_work(database) as session:
         publish(session, BIG, 1)
@@ -122,25 +148,26 @@ def test_a_pull_is_one_pipelined_transaction(database: Database, tmp_path: Any, 
     def collected(sealed: feed.Sealed) -> ledger.Entry:
         return entry("collected", release_id=release, partner_id=BIG, record={"sha256": sealed.sha256})
 
-    async def run() -> list[bytes]:
-        pool = await database.feed_pool(max_size=1)
-        try:
-            async with pool.connection() as conn:
-                counted = Counted(conn)
-            counted.start(str(tmp_path / "trace"))
-            if what == "page":
-                await feed.page(pool, BIG, limit=LIMIT)
-            else:
-                await feed.collect(pool, BIG, release, "referral", at=NOW, entry_of=collected)
-            return counted.stop()
-        finally:
-            await pool.close()
-
-    messages = asyncio.run(run())
-    statements, syncs = messages.count(b"Execute"), messages.count(b"Sync")
-    # begin, the partner's name, the query or queries, commit
-    assert (statements, syncs) == ((4, 1) if what == "page" else (7, 1))
+    works: dict[str, Callable[[feed.Pool], Awaitable[object]]] = {
+        "page": lambda pool: feed.page(pool, BIG, limit=LIMIT),
+        "look": lambda pool: feed.sealed(pool, BIG, release, "referral"),
+        "proof": lambda pool: feed.publication(pool, BIG, release),
+        "collect": lambda pool: feed.collect(pool, BIG, release, "referral", at=NOW, entry_of=collected),
+    }
+    messages = traced(database, "feed", works[what], str(tmp_path / "trace"))
+    assert (messages.count(b"Execute"), messages.count(b"Sync")) == (PULLS[what], 1)
     assert messages.count(b"Query") == 0
+
+
+@pytest.mark.parametrize("release", [None, "a" * 26], ids=["a page", "a document"])
+def test_a_request_is_let_in_by_one_statement(database: Database, tmp_path: Any, release: str | None) -> None:
+    """Replay, count, suspension, agreement and guard: one statement, one round trip."""
+    populate(database)
+    asked = access.Question(release=release, at=NOW, since=NOW, limit=500)
+    shown = access.Shown(kid="auth-1", jkt="none", once=b"once", expires=NOW)
+    work = lambda pool: access.admit(pool, BIG, shown, asked)  # noqa: E731
+    messages = traced(database, "app", work, str(tmp_path / "trace"))
+    assert (messages.count(b"Execute") + messages.count(b"Query"), messages.count(b"Sync")) == (1, 1)
 
 
 @pytest.mark.slow

@@ -81,7 +81,8 @@ class FakeBroker:
         self.wrong_tag = False
         self.lost: set[int] = set()
         self.issuer = ring.signer("release")
-        self.directory = MemoryDirectory()
+        self.replay = MemoryReplay(self.clock)  # type: ignore[arg-type]
+        self.directory = MemoryDirectory(self.replay)
         self.register_client(self.partner_jwks["auth"])
         self.auth = self.new_auth(nonce)
         self.app = self._app()
@@ -101,7 +102,7 @@ class FakeBroker:
         return PartnerAuth(
             URL,
             self.directory,
-            MemoryReplay(self.clock),  # type: ignore[arg-type]
+            self.replay,
             SigningKey.load("token-1", typs, key),
             KeySet([PinnedKey("token-1", "ES256", typs, key.public_key())]),
             nonce_secret=b"n" * 32 if nonce else None,

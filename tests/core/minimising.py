@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -103,7 +104,7 @@ def request(recipient_class: str, *purposes: str, **changes: Any) -> MinimiseReq
         "case_alias": "a" * 26,
         "reference": "CF-2026-000123-7",
         "desk": {"organisation": "Synthetic Hotline", "phone": "+32 2 000 00 00"},
-        "legal_refs": ({"statute": "CC", "article": "171"},),
+        "day": date(2026, 3, 2),
         "handling": {"tlp": "AMBER+STRICT"},
         "legal_basis": {"basis": "art. 175"},
     }

@@ -71,6 +71,7 @@ def test_nothing_can_widen(name: str) -> None:
         ("legal_bases", [{"purpose": "P1"}]),
         ("duration__valid_from", "2026-02-30"),
         ("duration__valid_to", "2025-01-01"),
+        ("duration__valid_to", "9999-12-31"),
         ("transfer", {"mechanism": "x"}),
         ("sanctions", " "),
         ("schema", "broker-agreement/2"),

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from broker.core.fields import BROKER_COMPUTED, COLLECTIONS, SECTIONS
 from broker.core.schema import CaseDocument
 from broker.core.schema_types import Country, Date, Instant, LocalId
+from broker.errors import Refused
 from tests.cases import KINDS, accepted, canaries, cases, confirmed, full_case, minimal_case, urgent_case
 
 FLAT = {"link": "links", "history": "contacts"}
@@ -117,3 +118,15 @@ def test_random_cases_are_valid(document: dict[str, object]) -> None:
     found = canaries(document)
     assert len(set(found.values())) == len(found)
     assert case.data["schema"] == "broker-case/1"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+def test_a_moment_has_a_date_in_every_zone(moment: str) -> None:
+    """A page or a document that says it in local time would break, for as long as the case is held."""
+    document = minimal_case("danger")
+    document["case"]["dates"]["opened_at"] = moment
+    with pytest.raises(Refused) as refused:
+        accepted(document)
+    assert [(issue.field, issue.rule) for issue in refused.value.issues] == [
+        ("/case/dates/opened_at", "timestamp")
+    ]

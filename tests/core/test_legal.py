@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from broker.core.legal import refs, refs_of_case
+from broker.core.legal import refs, refs_seen
 from broker.core.pack import load_pack
 from broker.errors import Misconfigured
-from tests.cases import accepted, full_case, minimal_case
+from tests.cases import accepted, full_case
 
 PACK = load_pack("be")
 
@@ -50,13 +51,28 @@ def test_a_subject_the_law_did_not_know_gives_no_reference() -> None:
     assert articles(date(2026, 5, 1), offence="abuse_manual") == ["177-179", "180"]
 
 
+BEFORE, AFTER = ["417/43", "417/44", "417/48"], ["170", "171", "175"]
+
+
+def seen(drafted: date = date(2026, 4, 7), **facts: Any) -> list[str]:
+    return [r.article for r in refs_seen(PACK, facts, drafted)]
+
+
 def test_a_case_resolves_by_offence_date_else_by_the_day_it_was_opened() -> None:
-    case = full_case()
-    case["case"]["offence_at"] = {"start": "2026-04-08", "basis": "stated"}
-    assert [r.article for r in refs_of_case(PACK, accepted(case).data)] == ["170", "171", "175"]
-    bare = minimal_case()
-    bare["case"]["dates"]["opened_at"] = "2026-04-07T22:30:00Z"  # already the 8th in Belgium
-    assert [r.article for r in refs_of_case(PACK, accepted(bare).data)] == ["170", "171", "175"]
+    case = accepted(full_case()).data["case"]
+    assert seen(**{**case, "offence_at": {"start": "2026-04-08", "basis": "stated"}}) == AFTER
+    bare = {n: v for n, v in case.items() if n != "offence_at"}
+    bare["dates"] = {"opened_at": "2026-04-07T22:30:00Z"}  # already the 8th in Belgium
+    assert seen(**bare) == AFTER
+
+
+def test_what_the_recipient_does_not_see_decides_nothing() -> None:
+    """Only what it gets of F03, F08 and F82, in the form in which it gets it."""
+    assert seen(offence_type="csam_production") == BEFORE  # no date at all: the day of the draft
+    assert seen(date(2026, 4, 8), offence_type="csam_production") == AFTER
+    assert seen(offence_type="child_sexual_abuse_material", dates={"opened_at": "2026-04-08"}) == AFTER
+    assert seen(offence_type="csam_dissemination", offence_at={"start": "2026-03"}) == BEFORE
+    assert seen(dates={"opened_at": "2026-04-08T10:00:00Z"}) == []
 
 
 def test_the_reference_on_the_wire() -> None:

@@ -265,6 +265,18 @@ def test_an_inactive_partner_gets_nothing_even_by_statute() -> None:
     assert refused(proposal)["BEP"] == {"partner-not-active"}
 
 
+def test_who_cannot_receive_is_refused_unless_it_is_rung() -> None:
+    """The carrier has to; of several that may carry one that can is taken (ruling 10)."""
+    deaf = tuple(dataclasses.replace(p, reachable=p.id != "pt_police") for p in PARTNERS)
+    proposal = run(full_case("person_lead"), partners=deaf)
+    assert refused(proposal)["BEP"] == refused(proposal)["EUR"] == {"no-way-to-receive"}
+    other = (*deaf, PartnerInfo("pt_police_2", "BEP", "BE"))
+    assert routed(run(full_case("person_lead"), partners=other))["pt_europol"].carrier == "pt_police_2"
+    direct = tuple(dataclasses.replace(p, direct=p.id == "pt_europol") for p in deaf)
+    assert routed(run(full_case("person_lead"), partners=direct))["pt_europol"].carrier == "pt_europol"
+    assert set(routed(propose(urgent_case(minimal_case("danger")), PACK, deaf))) == {"pt_police"}
+
+
 def test_only_released_rows_decide() -> None:
     document = with_person(content("BE"), country_estimate={"country": "FR", "confidence": "high"})
     case = accepted(document)

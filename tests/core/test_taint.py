@@ -34,6 +34,8 @@ def codes(text: str | bytes, value: str = NAME, given_locators: tuple[str, ...] 
         "Synthetic-Hidden Jérôme",
         "Synthetic-Hidden, Jérôme",
         "Jérôme\nSynthetic-\nHidden",  # broken over lines, as in text out of a PDF
+        "J\u00e9r\u00f4me Syn\u00adthe\u200btic-Hid\ufe0fden",
+        "J\u00e9r\u00f4me Synthetic-Hidd\u0435n",  # a Cyrillic letter
         NAME.encode().hex(),
         NAME.encode().hex().upper(),
         quote(NAME),

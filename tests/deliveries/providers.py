@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from broker.demo.house import Agency, House, agreement_body
+from broker.demo.house import Agency, House, add_agency, agreement_body
 from broker.desk import agreements, endpoints
 from broker.desk.endpoints import Endpoint
 from broker.hosting import HostLookup, LookUpFailed, NetworkTable
@@ -42,6 +42,19 @@ def with_provider(house: House, endpoint: Endpoint) -> House:
     opened = replace(house, desk=replace(desk, pack=pack))
     agency = Agency("Synthetic Host (example)", "HSP", "ZZ", "en", ("P5",), transfer="clauses (synthetic)")
     return agreed(opened, "host", endpoint, agency, provider=PROVIDER)
+
+
+def keyed_provider(house: House) -> House:
+    """A provider with keys of its own, which pulls, in a country that a clause opened."""
+    pack = replace(house.desk.pack, routes=replace(house.desk.pack.routes, notices_opened={"ZZ": "clause-7"}))
+    opened = replace(house, desk=replace(house.desk, pack=pack))
+    agency = Agency(
+        "Synthetic Host (example)", "HSP", "ZZ", "en", ("P5",), transfer="clauses (synthetic)",
+        provider=PROVIDER,
+    )  # fmt: skip
+    with unit_of_work(opened.desk.db) as session:
+        made = add_agency(opened.desk, session, opened.people, opened.keys, agency)
+    return replace(opened, partners={**opened.partners, "host": made})
 
 
 def agreed(house: House, name: str, endpoint: Endpoint, agency: Agency, provider: str | None = None) -> House:

@@ -120,6 +120,23 @@ def test_an_answer_by_telephone_proves_arrival_and_ends_the_wait_of_notices(
         answers.told(desk, session, analyst, release, Answer("O20"), WHO)
 
 
+def test_who_corrects_an_answer_and_comes_back_to_it_is_heard(mailed: House, sink: post.Sink) -> None:
+    """Case opened; by mistake: not ours; no, opened after all. What stands last is what they said last."""
+    release = office.released(mailed)
+    desk, analyst = mailed.desk, mailed.people["analyst-1"]
+    clock: Any = desk.clock
+    carry.carry_due(desk)
+    opened, mistake = Answer("O10", "A 1"), Answer("O72", suggest="FR")
+    states = []
+    for minute, said in enumerate((opened, opened, mistake, opened, opened, mistake)):
+        clock.ahead = timedelta(minutes=minute)
+        with unit_of_work(desk.db) as session:
+            states.append(answers.told(desk, session, analyst, release, said, WHO))
+    assert states == ["new", "same", "new", "new", "same", "new"]
+    assert [row.outcome for row in stored(mailed)] == ["O10", "O72", "O10", "O72"]
+    assert leaves(mailed) == 4
+
+
 def test_what_was_never_collected_has_no_answer(house: House) -> None:
     release = build.released(house, "police").release
     with unit_of_work(house.desk.db) as session, pytest.raises(Conflict):

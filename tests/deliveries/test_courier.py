@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,10 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from broker.demo.house import House
-from broker.desk import carry
+from broker.desk import carry, endpoints
+from broker.desk.courier import Courier
+from broker.desk.endpoints import Endpoint
 from broker.jobs import Worker
+from broker.store import tables
+from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import canaries, full_case
 from tests.deliveries import office, post
@@ -161,3 +167,26 @@ def test_the_worker_signs_integrates_and_delivers(mailed: House, sink: post.Sink
         until(lambda: office.state(mailed, office.only(mailed))[0] == "awaiting")
     finally:
         worker.stop()
+
+
+def test_a_silent_relay_of_notices_holds_up_no_delivery(mailed: House, sink: post.Sink) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and says nothing
+        side = {**office.relay(silent.getsockname()[1]), "timeout": 300}
+        office.channel(mailed, "notice", side)
+        to_police = Endpoint("notice", "mail", "", {"address": "desk@police.example"})
+        with unit_of_work(mailed.desk.db) as session:
+            endpoints.set_endpoint(
+                mailed.desk, session, mailed.people["administrator"], mailed.partners["police"], to_police
+            )
+        build.released(mailed, "police")
+        courier = Courier(mailed.desk, every=0.1).start()
+        try:
+            held, _ = silent.accept()
+            office.released(mailed)
+            until(lambda: len(sink.taken) == 1)
+            with unit_of_work(mailed.desk.db) as session:
+                assert session.exec(select(tables.NoticeAttempt)).all() == []
+            held.close()
+        finally:
+            silent.close()
+            courier.stop()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from adapters.iccam import client
 from adapters.iccam.client import Iccam
 from broker.demo.house import House
 from broker.desk import carry, deliver
@@ -93,6 +94,14 @@ def test_one_call_at_a_time_and_paced(fake: tuple[Fake, dict[str, Any]], iccam: 
     iccam.report(body())
     iccam.read_report("1000")
     assert waited == [2.0, 1.0, 1.0]
+
+
+def test_an_answer_without_end_is_not_taken_in(fake: tuple[Fake, dict[str, Any]], iccam: Iccam) -> None:
+    iccam.report(body())
+    (content,) = fake[0].contents
+    fake[0].contents[content]["urlString"] = "x" * client.LIMIT
+    with pytest.raises(Undelivered, match="iccam-answer"):
+        iccam.content(content)
 
 
 @pytest.fixture

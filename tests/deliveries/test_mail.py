@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import re
+from contextlib import suppress
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -18,6 +21,7 @@ from broker.demo.house import House
 from broker.desk import carry, deliver, proof, publish, register
 from broker.errors import Conflict, Refused
 from broker.jobs import settle
+from broker.spi_out import reports
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
@@ -109,12 +113,63 @@ def test_bounce_and_delay(mailed: House, sink: post.Sink, kind: str) -> None:
         assert len(sink.taken) == 2
 
 
+def test_what_is_attached_to_a_report_is_not_kept(mailed: House) -> None:
+    """Anybody can write a report; the broker holds no picture, whoever sends it (architecture.md)."""
+    office.released(mailed)
+    carry.carry_due(mailed.desk)
+    delivery = office.only(mailed)
+    report = message_from_bytes(bounce(str(delivery), "failed"), policy=default)
+    picture = base64.b64encode(b"\x89PNG synthetic, no picture " * 99).decode()
+    status = report.get_payload()[1].get_payload()[1]
+    status["Diagnostic-Code"] = f"smtp; 550 5.1.1 unknown {picture}"
+    status["X-Attached"] = picture
+    report.make_mixed()
+    report.add_attachment(base64.b64decode(picture), maintype="image", subtype="png", filename="a.png")
+    with unit_of_work(mailed.desk.db) as session:
+        proof.report(mailed.desk, session, "secure_mail", report.as_bytes())
+    assert office.state(mailed, delivery) == ("failed", "bounce-5-1-1")
+    with unit_of_work(mailed.desk.db) as session:
+        failure = tables.DeliveryEvidence.proves == "failure"
+        kept = session.exec(select(tables.DeliveryEvidence).where(failure)).one()
+        told = deliver.open_evidence(mailed.desk, session, kept)
+    assert b"Diagnostic-Code: smtp; 550 5.1.1 unknown" in told
+    assert str(delivery).encode() in told
+    assert b"PNG" not in told
+    assert base64.b64encode(b"\x89PNG synthetic, no picture " * 20)[:400] not in told
+    assert b"X-Attached" not in told
+
+
 @pytest.mark.parametrize("content", [b"", b"Subject: hello\n\nno report", b"\xff" * 100])
 def test_a_report_about_nothing_of_ours_is_refused(mailed: House, content: bytes) -> None:
     stranger = bounce("12345678-1234-1234-1234-123456789012", "failed")
     for report in (content, stranger):
         with pytest.raises(Refused), unit_of_work(mailed.desk.db) as session:
             proof.report(mailed.desk, session, "secure_mail", report)
+
+
+DEEP = b"".join(b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(3000))
+
+
+@pytest.mark.parametrize(
+    ("hostile", "rule"),
+    [
+        (b"Content-Type: multipart/b" + b";" * 1_000_000, "field"),
+        (b"Content-Type: multipart/b;\r\n" + b" ;;;;;;;;;;;;;;;\r\n" * 60_000, "field"),
+        (b"Message-ID: " + b"(" * 3000, "action"),
+        (b"Message-ID: <" + b"<" * 3000, "action"),
+        (DEEP, "depth"),
+    ],
+    ids=["header", "folded header", "comments", "brackets", "parts within parts"],
+)
+def test_a_hostile_report_is_refused_and_nothing_else_breaks(hostile: bytes, rule: str) -> None:
+    """A long header would keep the library's parser for minutes, one of comments ends its stack."""
+    with pytest.raises(Refused) as refused:
+        reports.read(hostile)
+    assert refused.value.issues[0].rule == rule
+    good = bounce("12345678-1234-1234-1234-123456789012", "failed")
+    assert reports.read(good).kind == "failed"
+    with suppress(Refused):  # a hostile part beside good ones may be passed over
+        reports.read(good.replace(b"--b\r\nContent-Type: text/plain", b"--b\r\n" + hostile))
 
 
 def test_a_call_proves_it_and_a_call_takes_it_back(mailed: House) -> None:
@@ -148,6 +203,19 @@ def test_no_answer_becomes_overdue_and_a_late_answer_still_counts(mailed: House)
         assert [r["state"] for r in deliver.listing(session, open_only=True)] == ["overdue"]
         proof.call(mailed.desk, session, mailed.people["analyst-1"], delivery, CALL)
     assert office.state(mailed, delivery) == ("delivered", "call-read-back")
+
+
+def test_many_that_are_late_at_once_are_called_late_in_turns(mailed: House) -> None:
+    """One transaction for all would ask for more locks than the database has, and call nothing late."""
+    for _ in range(5):
+        office.released(mailed)
+    clock: Any = mailed.desk.clock
+    clock.ahead = timedelta(days=30)
+    assert proof.mark_overdue(mailed.desk, many=2) == 5
+    assert proof.mark_overdue(mailed.desk, many=2) == 0
+    with mailed.desk.db.connect("app") as conn:
+        query = "select count(*), count(distinct xmin::text) from delivery_event where state = 'overdue'"
+        assert conn.execute(query).fetchone() == (5, 3)
 
 
 def test_what_was_called_back_never_leaves(mailed: House, sink: post.Sink) -> None:

@@ -61,7 +61,8 @@ def test_framing_is_that_of_standard_webhooks() -> None:
     "address",
     ["127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "::1", "fe80::1",
      "fd00::1", "64:ff9b::7f00:1", "64:ff9b:1::1", "::ffff:127.0.0.1", "2002:7f00:1::", "224.0.0.1",
-     "ff02::1", "192.0.2.1", "2001:db8::1", "0.1.2.3", "no address"],
+     "ff02::1", "192.0.2.1", "2001:db8::1", "0.1.2.3", "no address", "::7f00:1", "::10.0.0.1",
+     "2001:0:4136:e378::1", "fec0::1", "fe80::1%eth0", "192.88.99.1", "0.0.0.1", "2130706433", "0177.0.0.1"],
 )  # fmt: skip
 def test_an_address_that_is_not_of_the_public_internet_is_refused(address: str) -> None:
     for answer in ([address], [PUBLIC, address], [address, PUBLIC]):
@@ -73,7 +74,8 @@ def test_an_address_that_is_not_of_the_public_internet_is_refused(address: str) 
 @pytest.mark.parametrize(
     "url",
     ["http://hook.example/", "https://a:b@hook.example/", "https://hook.example/#x", "ftp://hook.example/",
-     "", None, "https://", "https://hook.example/" + "x" * 600, "file:///etc/passwd"],
+     "", None, "https://", "https://hook.example/" + "x" * 600, "file:///etc/passwd",
+     "https://hook.example:99999/", "https://hook.example:port/", "https://[hook/", "https://hook.example:0/"],
 )  # fmt: skip
 def test_a_url_that_is_not_plain_https_is_no_endpoint(url: Any) -> None:
     assert outward.url_issues(url)
@@ -192,6 +194,34 @@ def test_a_notice_that_cannot_be_sent_is_tried_five_times(mailed: House) -> None
         notify.tell(mailed.desk)
         clock.ahead = timedelta(hours=4 * hours)
     assert codes(mailed) == ["not-sent"] * 5
+
+
+def test_who_cannot_be_reached_is_asked_once_in_a_round(mailed: House, sink: post.Sink) -> None:
+    office.channel(mailed, "notice", office.relay(post.free_port()))
+    with_notice(mailed, "mail", {"address": "desk@police.example"})
+    releases = {build.released(mailed, "police").release for _ in range(3)}
+    assert notify.tell(mailed.desk) == 0
+    assert codes(mailed) == ["not-sent"]
+    office.channel(mailed, "notice", office.relay(sink.port))
+    clock: Any = mailed.desk.clock
+    clock.ahead = timedelta(minutes=2)
+    assert notify.tell(mailed.desk) == len(releases)
+    assert len(sink.taken) == len(releases)
+
+
+def test_one_process_tells_at_a_time(mailed: House, sink: post.Sink) -> None:
+    office.channel(mailed, "notice", office.relay(sink.port))
+    with_notice(mailed, "mail", {"address": "desk@police.example"})
+    build.released(mailed, "police")
+    told: list[int] = []
+
+    def send(*_: Any) -> str:
+        told.append(notify.tell(mailed.desk))  # another process comes by while this one is at it
+        return notify.ACCEPTED
+
+    assert notify.tell(mailed.desk, {"mail": send}) == 1
+    assert told == [0]
+    assert sink.taken == []
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ import pytest
 from broker.core.canonical import b64u, decode, encode
 from broker.core.fields import COLLECTIONS, SECTIONS
 from broker.desk.compose import Composition
+from broker.desk.release import shown_codes
+from broker.store.tables import Release
 from tests.cases import Document, canaries, confirmed, full_case
-from tests.core.minimising import run
+from tests.core.minimising import run, terms
 from tests.e2e.composing import REFERRED, composed, desk, parts_of
 
 PURPOSES = {c: tuple(p for cls, p in sorted(desk().pack.pairs) if cls == c) for c in REFERRED}
@@ -164,6 +166,37 @@ def test_whether_a_withheld_value_is_held_at_all_does_not_show(recipient_class: 
     assert root != another
     for part in first:
         assert first[part] == second[part], (recipient_class, part)
+
+
+CODES: dict[str, Callable[[Document], Any]] = {
+    "F03": lambda d: d["case"].update(offence_type="live_stream"),
+    "F06": lambda d: d["case"].update(urgency="U1"),
+    "F08": lambda d: d["case"]["dates"].update(opened_at="2015-03-01T10:00:00+01:00"),
+    "F82": lambda d: d["case"].update(offence_at={"start": "2015-01-01", "basis": "metadata"}),
+    "F84": lambda d: d["case"].update(kind="danger"),
+}
+"""Codes and dates from which something else is worked out: statutes, the clock, the row of the feed."""
+
+
+def told(document: Document, recipient_class: str, field: str) -> tuple[Any, ...]:
+    """Payload without its root, and the row of the feed, under an agreement without the field."""
+    purposes = PURPOSES[recipient_class]
+    agreed = terms(recipient_class, purposes, data__fields_removed=[field])
+    made = composed(confirmed(document), recipient_class, *purposes, terms=agreed, render=False)
+    assert made.minimised.manifest["fields"][field]["state"] == "withheld"
+    payload = decode(made.record.payload, max_bytes=1 << 24)
+    payload["seal"].pop("root")
+    record = made.record
+    row = Release(fields=record.fields, urgency=record.urgency, case_kind=record.case_kind)
+    return encode(payload), shown_codes(row), [[u.pointer, u.value] for u in record.apart]
+
+
+@pytest.mark.parametrize("field", CODES)
+@pytest.mark.parametrize("recipient_class", REFERRED)
+def test_nothing_is_worked_out_from_a_withheld_code(recipient_class: str, field: str) -> None:
+    two = full_case()
+    CODES[field](two)
+    assert told(two, recipient_class, field) == told(full_case(), recipient_class, field)
 
 
 def test_the_comparison_sees_a_value_that_is_given() -> None:

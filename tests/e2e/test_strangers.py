@@ -26,8 +26,9 @@ from broker.desk import partners
 from broker.desk.partners import Registration
 from broker.errors import NotFound
 from broker.jobs import settle
-from broker.store import feed
+from broker.store import feed, follow_up
 from broker.store.engine import unit_of_work
+from broker.store.feed import scoped
 from tests import house as build
 from tests.cases import Document, minimal_case
 
@@ -136,6 +137,26 @@ def test_a_foreign_referral_and_an_absent_one_are_the_same_bytes_by_every_route(
             assert foreign == absent, (name, route)
             assert foreign[0] == 404, (name, route)
             assert world.release.encode() not in foreign[2]
+
+
+def test_with_no_predicate_left_in_the_application_every_route_still_says_no(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every query of the hot path without `partner_id = …`: reading, receipts, reads and answers alike."""
+    asked: list[str] = []
+
+    def bare(query: str, *, predicate: bool = True) -> bytes:
+        asked.append(query)
+        return scoped(query, predicate=False)
+
+    for module in (feed, follow_up):
+        monkeypatch.setattr(module, "scoped", bare)
+    for route in (route for route in world.routes if "{release}" in route.path):
+        asked.clear()
+        answer = world.ask(route, world.auth("hotline"), world.release, uuid4())
+        assert (answer.status_code, bool(asked)) == (404, True), route
+    mine = next(route for route in world.routes if route.path == "/v1/referrals")
+    assert world.ask(mine, world.auth("hotline"), ABSENT, uuid4()).json()["items"] == []
 
 
 def test_not_yet_published_is_as_absent_for_its_own_partner(world: World, house: House) -> None:
@@ -305,8 +326,29 @@ def _later(clock: Any) -> Any:
 
     real = PartnerAuth.caller
 
-    async def caller(self: PartnerAuth, request: Any, scope: str) -> Any:
+    async def caller(self: PartnerAuth, request: Any, scope: str, **asked: Any) -> Any:
         self._clock = lambda: clock() + timedelta(seconds=310)
-        return await real(self, request, scope)
+        return await real(self, request, scope, **asked)
 
     return caller
+
+
+@pytest.mark.parametrize("use", ["auth", "dpop"])
+def test_a_revoked_key_ends_the_tokens_it_got_at_once(world: World, use: str) -> None:
+    """Stolen: the key that asks for tokens, or the one that proves them."""
+    token, prover = token_of(world, "police")
+    feed_route = next(route for route in world.routes if route.path == "/v1/referrals")
+    desk, partner = world.house.desk, world.house.partners["police"]
+
+    def asked() -> int:
+        return world.ask(feed_route, Fixed("DPoP", token, prover), ABSENT, uuid4()).status_code
+
+    def revoke(key: str) -> None:
+        with unit_of_work(desk.db) as session:
+            kid = world.keys["police"].get(key).kid
+            partners.revoke_key(desk, session, world.house.people["custodian"], partner, kid)
+
+    revoke("receipt")  # of no matter to a token
+    assert asked() == 200
+    revoke(use)
+    assert asked() == 401

@@ -12,7 +12,7 @@ import pytest
 
 from broker.core.canonical import decode
 from broker.demo.house import House
-from broker.desk import confirm, draft, overdue, publish, release
+from broker.desk import confirm, draft, examine, overdue, publish, release
 from broker.desk.confirm import Call
 from broker.desk.draft import Request
 from broker.errors import Conflict, Forbidden, Refused
@@ -180,6 +180,24 @@ def test_without_a_second_look_within_a_day_the_path_locks_for_that_person(
         release.approve_afterwards(timed.desk, session, timed.people["releaser"], made.release)
     build.drafted(timed, other, "police", urgent_reason=REASON)
     assert ("retrospective-missing", made.release) not in late(timed)
+
+
+def test_who_takes_an_urgent_release_back_has_looked_at_it(timed: House, clock: Clock) -> None:
+    """Else the path would stay locked until somebody approved what should not have left."""
+    made = sent(timed, danger(timed))
+    own = sent(timed, danger(timed))
+    with unit_of_work(timed.desk.db) as session:
+        publish.withdraw(timed.desk, session, timed.people["releaser"], made.release, "incorrect")
+        both = replace(timed.people["analyst-1"], roles=frozenset({"analyst", "releaser"}))
+        publish.withdraw(timed.desk, session, both, own.release, "incorrect")
+    clock.forward(hours=25)
+    missing = {release for kind, release in late(timed) if kind == "retrospective-missing"}
+    assert missing == {own.release}  # one's own second thought is no second look
+    with unit_of_work(timed.desk.db) as session:
+        locking = confirm.overdue_approvals(timed.desk, session, timed.people["analyst-1"].id)
+        waiting = examine.second_looks(session, timed.people["releaser"])
+    assert [row.release_id for row in locking] == [own.release]
+    assert [row["release"] for row in waiting] == [own.release]
 
 
 def test_nobody_looks_again_at_their_own(timed: House) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from sqlmodel import select
 
 from broker.client.api import PartnerApi
 from broker.client.auth import BrokerAuth
@@ -21,7 +22,18 @@ from broker.client.keys import new_partner_keys
 from broker.client.pull import Puller, PullReport
 from broker.core.canonical import decode
 from broker.demo.house import AGENCIES, House, agreement_body
-from broker.desk import agreements, casefile, draft, intake, partners, publish, register, release
+from broker.desk import (
+    agreements,
+    casefile,
+    confirm,
+    draft,
+    intake,
+    partners,
+    publish,
+    register,
+    release,
+    retain,
+)
 from broker.desk.partners import Registration
 from broker.desk.release import Choice
 from broker.errors import Conflict, Forbidden, NotFound, Refused
@@ -268,6 +280,108 @@ def test_a_suspended_agreement_stops_collecting_but_not_what_follows_it(
             )
         with hotline.api() as api:
             assert api.collect(waiting.release)
+
+
+def renew(house: House, name: str, version: int, **data: list[str]) -> None:
+    """The next agreement with a partner, in force at once; `data` narrows it."""
+    body = agreement_body(house.desk, house.partners[name], AGENCIES[name], version=version)
+    body["data"].update(data)
+    with unit_of_work(house.desk.db) as session:
+        args = (house.desk, session)
+        digest = agreements.propose(*args, house.people["officer"], house.partners[name], body)
+        agreements.approve(*args, house.people["releaser"], house.partners[name], digest)
+
+
+def test_what_lies_under_a_lapsed_agreement_does_not_hold_up_what_came_after_it(
+    timed: House, clock: Clock, tmp_path: Path
+) -> None:
+    lapsed = signed(timed, "hotline", abroad())
+    with unit_of_work(timed.desk.db) as session:
+        officer, hotline_id = timed.people["officer"], timed.partners["hotline"]
+        agreements.set_status(timed.desk, session, officer, hotline_id, 1, "ended")
+    renew(timed, "hotline", 2)
+    later = signed(timed, "hotline", abroad())
+    clock.forward(seconds=181)
+    settle(timed.desk)
+    with served(timed, tmp_path, "hotline") as (hotline,):
+        report = hotline.pull()
+        assert report.collected == [later.release], report.lines()
+        assert [(f.release, f.code) for f in report.failures] == [(lapsed.release, "agreement-not-in-force")]
+        assert report.stopped == ""
+        with unit_of_work(timed.desk.db) as session:
+            agreements.set_status(timed.desk, session, officer, hotline_id, 1, "active")
+        assert hotline.pull().collected == [lapsed.release]
+
+
+def test_a_window_that_closed_is_not_told_as_a_withdrawal(timed: House, clock: Clock, tmp_path: Path) -> None:
+    """The partner lost its folder after the window: what it has elsewhere still stands."""
+    made = signed(timed)
+    clock.forward(seconds=181)
+    settle(timed.desk)
+    with served(timed, tmp_path, "police") as (police,):
+        assert police.pull().collected == [made.release]
+        shutil.rmtree(tmp_path / "police")
+        clock.forward(days=40)
+        report = police.pull()
+        assert (report.withdrawn, [f.code for f in report.failures]) == ([], ["window-closed"])
+        assert "ask the broker's desk" in report.lines()[-1].lower()
+        assert not (tmp_path / "police" / "withdrawals" / f"{made.release}.json").exists()
+        assert police.pull().ok  # told once: it does not come back
+
+
+def test_an_erased_referral_of_ones_own_feed_is_gone_and_not_a_404_for_ever(
+    timed: House, clock: Clock, tmp_path: Path
+) -> None:
+    made = signed(timed)
+    clock.forward(seconds=181)
+    settle(timed.desk)
+    with unit_of_work(timed.desk.db) as session:
+        case_id = session.get_one(tables.Release, made.release).case_id
+    retain.erase_case(timed.desk, timed.people["officer"], case_id)
+    with served(timed, tmp_path, "police", "hotline") as (police, hotline):
+        with hotline.api() as api, pytest.raises(NotFound):
+            api.collect(made.release)
+        report = police.pull()
+        assert [(f.release, f.code) for f in report.failures] == [(made.release, "erased")]
+        assert police.pull().ok
+
+
+def test_what_is_erased_inside_its_regret_is_never_published(timed: House, clock: Clock) -> None:
+    made = signed(timed)
+    with unit_of_work(timed.desk.db) as session:
+        case_id = session.get_one(tables.Release, made.release).case_id
+    retain.erase_case(timed.desk, timed.people["officer"], case_id)
+    clock.forward(seconds=181)
+    settle(timed.desk)
+    assert feed_of(timed, "police") == []
+    ledger_ok(timed)
+
+
+def test_who_does_not_get_the_urgency_gets_no_clock_either(timed: House, clock: Clock) -> None:
+    renew(timed, "police", 2, fields_removed=["F06", "F84"])
+    signed(timed, "police", lead("U2"))
+    clock.forward(seconds=181)
+    settle(timed.desk)
+    with timed.desk.db.connect("app") as conn:
+        ((row, urgency),) = conn.execute("select row, urgency from feed").fetchall()
+    shown = json.loads(bytes(row))
+    assert (shown["urgency"], urgency, shown["caseKind"]) == ("U4", "U4", "content_report")
+    assert shown["deadline"] is None
+
+
+def test_a_no_after_the_draft_stops_it(timed: House, waiting: draft.Drafted) -> None:
+    """Two people confirmed what was drafted; a third one says no before it is signed."""
+    with unit_of_work(timed.desk.db) as session:
+        row = session.get_one(tables.Draft, waiting.release)
+        case_id = session.get_one(tables.Referral, row.referral_id).case_id
+        (kind,) = session.exec(select(tables.Claim.kind).where(tables.Claim.case_id == case_id)).all()
+        third = replace(timed.people["releaser"], roles=frozenset({"analyst"}))
+        confirm.claim(timed.desk, session, third, case_id, kind, says=False)
+    approve(timed, "releaser", Choice(waiting.release, waiting.digest))
+    settle(timed.desk)
+    with unit_of_work(timed.desk.db) as session:
+        assert session.get(tables.Release, waiting.release) is None
+        assert session.get_one(tables.DraftRefusal, waiting.release).code == "claim-disputed"
 
 
 def test_an_ended_agreement_does_not_bring_the_one_before_it_back(timed: House) -> None:

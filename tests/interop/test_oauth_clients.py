@@ -55,7 +55,8 @@ def running(auth_key: ec.EllipticCurvePrivateKey, *, nonce: bool) -> Iterator[st
 
 
 def build(url: str, auth_key: ec.EllipticCurvePrivateKey, *, nonce: bool) -> FastAPI:
-    directory = MemoryDirectory()
+    replay = MemoryReplay(lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    directory = MemoryDirectory(replay)
     jwk = jwk_from_public_key(auth_key.public_key())
     scopes = frozenset({"referrals:pull"})
     record = ClientRecord(CLIENT, "pt_interop", "active", (AuthKey(KID, jwk),), scopes)
@@ -64,7 +65,7 @@ def build(url: str, auth_key: ec.EllipticCurvePrivateKey, *, nonce: bool) -> Fas
     auth = PartnerAuth(
         url,
         directory,
-        MemoryReplay(lambda: datetime.now(UTC)),  # type: ignore[arg-type]
+        replay,
         SigningKey.load("token-1", typs, key),
         KeySet([PinnedKey("token-1", "ES256", typs, key.public_key())]),
         nonce_secret=os.urandom(32) if nonce else None,

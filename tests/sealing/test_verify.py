@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from broker.cli.main import app
 from broker.core import canonical, seal
 from broker.core.canonical import b64u, decode, encode
 from broker.errors import Misconfigured, NotAuthentic, Refused
@@ -347,6 +349,15 @@ def test_package_without_documents_apart_and_proof(release: Release, trust: Trus
     assert verified.not_collected == ("referral.csv", "referral.pdf")
     assert verified.position is None
     assert canonical.same(verified.payload, release.referral)
+
+
+def test_what_the_command_redacts_is_for_its_owner_only(folder: Path, tmp_path: Path) -> None:
+    to = tmp_path / "redacted.json"
+    to.write_text("an older one, open to others")
+    to.chmod(0o644)
+    done = CliRunner().invoke(app, ["redact", str(folder), "--keep", "/facts/report", "--to", str(to)])
+    assert done.exit_code == 0, done.output
+    assert (to.stat().st_mode & 0o777, b"broker" in to.read_bytes()) == (0o600, True)
 
 
 def test_redaction_of_a_folder(folder: Path, trust: Trust) -> None:

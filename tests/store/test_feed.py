@@ -292,6 +292,17 @@ def test_a_pooled_connection_forgets_the_partner(published: Database) -> None:
     assert count == 0
 
 
+def test_what_reads_cannot_write(published: Database) -> None:
+    """It has no `commit` that an exception would leave out."""
+
+    async def write(pool: feed.Pool) -> None:
+        async with feed.as_partner(pool, ONE) as conn:
+            await conn.execute("insert into jti (space, hash, expires_at) values ('x', '', now())")
+
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        run(published, write)
+
+
 def test_an_aborted_call_does_not_leave_its_scope(published: Database) -> None:
     async def leak(pool: feed.Pool) -> int:
         with pytest.raises(NotFound):

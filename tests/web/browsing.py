@@ -56,6 +56,23 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS])
 
 
+TORN = """() => {
+  const torn = [];
+  for (const cell of document.querySelectorAll('main th, main td')) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+      if (text.parentElement.closest('code, pre, .spoken')) continue;
+      for (const word of text.data.matchAll(/\\p{L}{2,18}/gu)) {
+        const range = document.createRange();
+        range.setStart(text, word.index); range.setEnd(text, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size > 1) torn.push(word[0]);
+      }
+    }
+  }
+  return torn.slice(0, 3);
+}"""
+
+
 @dataclass
 class Watched:
     """One person's browser and what went wrong in it."""
@@ -86,12 +103,18 @@ class Watched:
         where = self.page.url.removeprefix(self.url)
         return [f"{where}: {v['id']} ({v['impact']}): {v['nodes'][0]['html'][:200]}" for v in found]
 
+    def torn(self) -> list[str]:
+        """Words of tables that are broken in the middle, as they stand on the screen now."""
+        found: list[str] = self.page.evaluate(TORN)
+        return found
+
     def too_wide(self) -> list[str]:
-        """What makes the page itself scroll sideways on a narrow screen (WCAG 1.4.10)."""
+        """What makes the page itself scroll sideways on a narrow screen (WCAG 1.4.10), and torn words."""
         size = self.page.viewport_size
         assert size is not None
         self.page.set_viewport_size({"width": 320, "height": 640})
         found: list[str] = self.page.evaluate(TOO_WIDE)
+        found += [f"{word} is torn" for word in self.torn()]
         self.page.set_viewport_size(size)
         return found
 

@@ -34,6 +34,15 @@ def test_an_administrator_makes_and_ends_accounts_and_not_their_own(
         signed_in("analyst-2")
 
 
+def test_a_vetting_without_end_does_not_end_the_page(signed_in: SignedIn) -> None:
+    """The last day there is falls into a year that there is not, in local time."""
+    client = signed_in("administrator")
+    for day in ("9999-12-31", "0001-01-01", "then"):
+        new = {"login": "erik", "roles": "analyst", "password": PASSWORD, "vetted_until": day}
+        assert client.post("/desk/admin/people/add", data=new).status_code == 409
+    assert client.get("/desk/admin/people").status_code == 200
+
+
 def test_an_administrator_holds_no_other_role(signed_in: SignedIn) -> None:
     new = {
         "login": "dora",

@@ -53,6 +53,7 @@ def test_every_page_is_accessible_light_and_dark_and_narrow(
         faults: list[str] = []
         for path in walk(watched, start):
             faults += watched.axe()
+            faults += [f"{path}: {word} is torn" for word in watched.torn()]
             watched.page.emulate_media(color_scheme="dark")
             faults += watched.axe(only="color-contrast")
             watched.page.emulate_media(color_scheme="light")

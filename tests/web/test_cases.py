@@ -12,7 +12,9 @@ from broker.core.pack_types import KINDS
 from broker.demo import cases as demo_cases
 from broker.demo.house import House
 from broker.desk import views
+from broker.store import tables
 from broker.store.engine import unit_of_work
+from tests import house as build
 from tests.cases import canaries, full_case
 from tests.house import take_in
 from tests.web.conftest import SignedIn
@@ -84,6 +86,19 @@ def test_work_waits_for_the_right_person(signed_in: SignedIn, house: House) -> N
     assert client.get("/desk/work?section=to-draft").status_code == 200
     assert client.get("/desk/work?section=nothing").status_code == 404
     assert signed_in("releaser").get("/desk/work?section=to-confirm").status_code == 403
+
+
+def test_partners_have_names_on_lists_of_work(signed_in: SignedIn, house: House) -> None:
+    made = build.released(house, "police")
+    client, police = signed_in("releaser"), house.partners["police"]
+    with unit_of_work(house.desk.db) as session:
+        name = session.get_one(tables.Partner, police).name
+        case_id = session.get_one(tables.Release, made.release).case_id
+    for at in ("/desk/work", "/desk/work?section=waiting", f"/desk/cases/{case_id}"):
+        page = client.get(at).text
+        assert made.reference in page
+        assert name in page
+        assert police not in page
 
 
 def test_a_view_is_kept_under_a_name_and_holds_codes_only(signed_in: SignedIn, house: House) -> None:

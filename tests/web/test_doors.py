@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 
+from broker.app import create_app
+from broker.demo.house import House
 from broker.web.guard import CONTENT_POLICY
 from broker.web.locators import broken
 from tests.web.conftest import SignedIn
@@ -16,6 +20,29 @@ def test_nobody_is_sent_to_sign_in_and_back(signed_in: SignedIn) -> None:
     answer = signed_in("").get("/desk/", follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/desk/sign-in?next=/desk/"
+
+
+def test_filters_survive_a_sign_in_and_another_language(signed_in: SignedIn) -> None:
+    """A view is an address that people share: who has to sign in first gets to it, not to the bare list."""
+    at = "/desk/cases?kind=danger&urgency=U1"
+    answer = signed_in("").get(at, follow_redirects=False)
+    assert answer.headers["location"] == "/desk/sign-in?next=/desk/cases%3Fkind%3Ddanger%26urgency%3DU1"
+    asked = signed_in("").get(answer.headers["location"])
+    assert f'name="next" value="{at.replace("&", "&amp;")}"' in asked.text
+    page = signed_in("analyst-1").get(at).text
+    (back,) = re.findall(r'name="back" value="([^"]+)"', page)
+    chosen = signed_in("analyst-1").post(
+        "/desk/settings/language", data={"language": "fr", "back": back.replace("&amp;", "&")},
+        follow_redirects=False,
+    )  # fmt: skip
+    assert chosen.headers["location"] == at
+
+
+def test_another_language_on_the_answer_to_a_form_leads_to_a_page(signed_in: SignedIn) -> None:
+    client = signed_in("administrator")
+    page = client.post("/desk/admin/people/add", data={"login": ""})
+    (back,) = re.findall(r'name="back" value="([^"]+)"', page.text)
+    assert client.get(back).status_code == 200
 
 
 def test_a_page_cannot_be_framed_scripted_or_kept(signed_in: SignedIn) -> None:
@@ -81,3 +108,14 @@ def test_unknown_pages_answer_in_words(signed_in: SignedIn) -> None:
 def test_no_locator_is_ever_live() -> None:
     assert broken("see https://a.example/b.html now") == "see hxxps://a[.]example/b[.]html now"
     assert broken("ftp://a.example") == "fxp://a[.]example"
+
+
+@pytest.mark.parametrize(("issuer", "said"), [("https://broker.example", "max-age="), ("", "")])
+def test_where_there_is_tls_browsers_are_told_never_to_come_without(
+    house: House, issuer: str, said: str
+) -> None:
+    settings = house.desk.settings.model_copy(update={"issuer": issuer or house.desk.settings.issuer})
+    client = TestClient(create_app(replace(house.desk, settings=settings)))
+    answer = client.get("/desk/sign-in", headers={"sec-fetch-site": "same-origin"})
+    assert answer.headers.get("strict-transport-security", "").startswith(said)
+    assert ("strict-transport-security" in answer.headers) is bool(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +14,17 @@ from pypdf import PdfReader
 from sqlmodel import Session, col, select
 from starlette.testclient import TestClient
 
+from broker.core.rows import RowDecision
 from broker.demo import cases as demo_cases
 from broker.demo.house import House
-from broker.desk import release
+from broker.desk import draft, release
+from broker.errors import Refused
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import canaries, full_case
+from tests.desk.test_setaside import for_nobody
+from tests.e2e.test_ways_in import revoke
 from tests.web.conftest import SignedIn
 
 
@@ -62,9 +67,24 @@ def test_a_standard_case_takes_one_key(house: House, signed_in: SignedIn) -> Non
     answer = analyst.post(f"/desk/cases/{case_id}/escalate", data=form, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/desk/cases/{other}/escalate")
     assert set(drafts(house)) == set(ticked)
+    landed = analyst.get(answer.headers["location"]).text  # another case looks alike: it says which this is
+    assert "This is the next case." in landed
+    assert f"<code>{str(other)[:8]}</code>" in landed
     again = analyst.get(f"/desk/cases/{case_id}/escalate").text
     assert "data-row checked" not in again  # what waits is not drafted twice by mistake
     assert "a draft waits for another person" in again
+
+
+def test_conditions_are_read_in_the_readers_language(house: House, signed_in: SignedIn) -> None:
+    """They travel in the recipient's (the police reads Dutch); who drafts has to understand them."""
+    case_id = build.confirmed(house, demo_cases.make(3, house.desk.now()))
+    at = f"/desk/cases/{case_id}/preview/{house.partners['police']}"
+    pack = house.desk.pack.conditions["criminal-proceedings"]
+    analyst = signed_in("analyst-1")
+    for language in ("en", "fr", "de"):
+        page = analyst.get(at, headers={"accept-language": language}).text
+        assert f"<li>{html.escape(pack[language])}</li>" in page
+        assert f"<li>{pack['nl']}</li>" not in page
 
 
 def test_routes_and_refusals_have_reasons(house: House, signed_in: SignedIn) -> None:
@@ -244,3 +264,89 @@ def test_no_value_leaves_by_address_cookie_or_log(
     found = [c for c in canaries(document).values() if c in html.unescape("".join(seen)) or c in logged]
     assert found == []
     assert any(c in html.unescape(page) for c in canaries(document).values())
+
+
+def test_who_cannot_receive_is_not_offered_and_the_page_says_what_to_do(
+    house: House, signed_in: SignedIn
+) -> None:
+    case_id = build.confirmed(house, full_case())
+    police, analyst = house.partners["police"], signed_in("analyst-1")
+    at = f"/desk/cases/{case_id}/escalate"
+    assert f'value="{police}"' in analyst.get(at).text
+    revoke(house, "police", "enc")
+    page = analyst.get(at).text
+    assert f'value="{police}"' not in page
+    assert "register keys, pin an address, or add a person of the inbox" in page
+    answer = analyst.post(at, data=chosen(police, act="draft"))
+    assert answer.status_code == 400
+    assert drafts(house) == {}
+
+
+def test_a_case_for_nobody_is_ended_by_two_people_on_the_page(house: House, signed_in: SignedIn) -> None:
+    case_id = build.confirmed(house, for_nobody())
+    one, two, at = signed_in("analyst-1"), signed_in("analyst-2"), f"/desk/cases/{case_id}/escalate"
+    assert "No addressee: end it" in one.get(at).text
+    answer = one.post(at, data={"act": "set-aside"})
+    assert answer.status_code == 400
+    assert "Choose a reason." in answer.text
+    done = one.post(at, data={"act": "set-aside", "reason": "no-partner-yet"}, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, "/desk/work")
+    assert str(case_id)[:8] not in one.get("/desk/work").text
+    assert "I agree" not in one.get(at).text
+    assert one.post(at, data={"act": "agree"}).status_code == 409
+    work = two.get("/desk/work").text
+    assert "To look at: no addressee" in work
+    assert f'href="{at}"' in work
+    page = two.get(at).text
+    assert "is no partner yet" in page
+    assert "analyst-1" in page
+    assert two.post(at, data={"act": "agree"}, follow_redirects=False).status_code == 303
+    assert str(case_id)[:8] not in two.get("/desk/work").text
+    assert str(case_id)[:8] in two.get("/desk/cases?state=no_addressee").text
+    assert "is no partner yet" in signed_in("officer").get("/desk/figures").text
+    assert "agreed by analyst-2" in one.get(at).text
+    done = one.post(at, data={"act": "reopen"}, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, at)
+    assert str(case_id)[:8] in two.get("/desk/work").text
+
+
+def test_a_row_is_added_with_a_reason_and_never_past_the_agreement(house: House, signed_in: SignedIn) -> None:
+    document = full_case()
+    case_id = build.confirmed(house, document)
+    analyst, europol = signed_in("analyst-1"), house.partners["europol"]
+    at = f"/desk/cases/{case_id}/preview/{europol}"
+    page = analyst.get(at).text
+    offered = re.findall(rf'<select id="row\.{europol}\.([^"]+)"', page)
+    assert offered
+    with unit_of_work(house.desk.db) as session:
+        rows = rows_for(house, session, case_id, europol)
+    assert set(offered) == {i for i, row in rows.items() if row.reason == "no_competence"}
+    wanted = next(i for i in offered if i in document["locations"])
+    kept_back = next((i for i, row in rows.items() if not row.kept and i not in offered), "nobody")
+    chosen_rows = {
+        f"row.{europol}.{wanted}": "needed-to-understand",
+        f"row.{europol}.{kept_back}": "asked-for",
+        f"row.{europol}.{offered[-1]}": "whim",
+    }
+    form = chosen(europol, **{f"purpose.{europol}": ["P3"]}, **chosen_rows)
+    looked = analyst.post(at, data={**form, "act": "look"}).text
+    assert "Added by you" in looked
+    assert re.search(r'value="needed-to-understand" selected', looked)
+    accepted = analyst.post(at, data={**form, "act": "accept"}).text
+    decided = dict.fromkeys(re.findall(r'id="(hide\.[^"]+)-h"', accepted), "hide")
+    done = analyst.post(at, data={**form, **decided, "act": "draft"}, follow_redirects=False)
+    assert done.status_code == 303
+    made = drafts(house)[europol]
+    with pytest.raises(Refused):
+        draft.Request(case_id, europol, add_rows={wanted: "whim"})
+    with unit_of_work(house.desk.db) as session:
+        assert record(house, session, made).extra["added"] == [[wanted, "needed-to-understand"]]
+    seen = signed_in("releaser").get(f"/desk/release/{made.id}").text
+    assert f"<code>{wanted}</code> (without it the rest is not understood)" in seen
+
+
+def rows_for(house: House, session: Session, case_id: UUID, partner: str) -> Mapping[str, RowDecision]:
+    looked = draft.preview(
+        house.desk, session, house.people["analyst-1"], draft.Request(case_id, partner), documents=False
+    )
+    return looked.composition.minimised.rows

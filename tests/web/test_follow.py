@@ -13,6 +13,7 @@ from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import canaries
+from tests.e2e.test_ways_in import with_address
 from tests.web.conftest import SignedIn
 from tests.web.test_release import lead
 
@@ -94,3 +95,15 @@ def test_calls_and_other_channels(house: House, signed_in: SignedIn) -> None:
     assert officer.post(at, data=call).status_code == 403
     assert analyst.get(f"/desk/follow/{uuid4()}").status_code == 404
     assert analyst.get("/desk/follow/nothing").status_code == 404
+
+
+def test_a_pinned_address_is_offered_and_taken_once(house: House, signed_in: SignedIn) -> None:
+    made = build.released(house, "police", lead())
+    at = f"/desk/follow/{referral_of(house, made.release)}"
+    with_address(house)
+    releaser = signed_in("releaser")
+    assert releaser.post(at, data={"act": "offer"}, follow_redirects=False).status_code == 303
+    with unit_of_work(house.desk.db) as session:
+        (delivery,) = session.exec(select(tables.Delivery)).all()
+    assert (delivery.release_id, delivery.adapter) == (made.release, "secure_mail")
+    assert releaser.post(at, data={"act": "offer"}).status_code == 409

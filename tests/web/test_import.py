@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +48,15 @@ def form_of(page: str) -> str:
     found = re.search(r'name="form" value="([0-9a-f-]{36})"', page)
     assert found is not None
     return found[1]
+
+
+def test_an_export_never_rests_in_clear_in_the_temporary_folder(
+    signed_in: SignedIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none it could be put in."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not-there"))
+    page = tried(signed_in("analyst-1"), rows({}) + b"\r\n" * 1_500_000)
+    assert (page.status_code, "rows" in page.text) == (400, True)  # read, and found to be too long
 
 
 def test_every_ingest_adapter_can_be_chosen_with_its_options(signed_in: SignedIn, house: House) -> None:
@@ -137,6 +148,19 @@ def test_a_file_that_cannot_be_kept_is_refused_in_words(signed_in: SignedIn, hou
     page = tried(signed_in("analyst-1"), secrets.token_bytes(3 * 1024 * 1024), "arachnid")
     assert page.status_code == 400
     assert "broker case import" in page.text
+    assert stored(house) == 0
+
+
+def test_a_line_that_is_no_case_is_refused_by_its_number(signed_in: SignedIn, house: House) -> None:
+    """Number of the line in the file, rule, and nothing of what stood there; empty lines count."""
+    good, bad = minimal_case(), minimal_case()
+    bad["persons"] = {"person1": {"self_declared_name": 7, CANARY: CANARY}}
+    lines = [json.dumps(good), "", json.dumps(bad), json.dumps(good)]
+    page = tried(signed_in("analyst-1"), "\n".join(lines).encode(), "canonical")
+    assert page.status_code == 400
+    assert "/3/persons/person1/" in page.text
+    assert "/2/" not in page.text
+    assert CANARY not in page.text
     assert stored(house) == 0
 
 

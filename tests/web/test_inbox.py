@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -11,8 +13,9 @@ from starlette.testclient import TestClient
 
 from broker import auth
 from broker.app import create_app
+from broker.client.keys import new_partner_keys
 from broker.demo.house import House
-from broker.desk import partners
+from broker.desk import hold, partners, publish
 from broker.desk.overdue import overdue
 from broker.desk.partners import Registration
 from broker.jobs import settle
@@ -21,6 +24,7 @@ from broker.store.engine import unit_of_work
 from broker.web.site import Site
 from tests import house as build
 from tests.cases import full_case
+from tests.deliveries.providers import keyed_provider, provider_case
 
 Inbox = Callable[[str], TestClient]
 
@@ -28,6 +32,13 @@ Inbox = Callable[[str], TestClient]
 @pytest.fixture
 def inbox(house: House) -> Iterator[Inbox]:
     """`inbox("police")` is a browser of a person of that partner, on the real application."""
+    with browsing(house) as browser:
+        yield browser
+
+
+@contextmanager
+def browsing(house: House) -> Iterator[Inbox]:
+    """By a partner's short name, or its id."""
     with TestClient(create_app(house.desk), headers={"sec-fetch-site": "same-origin"}) as client:
 
         def browser(partner: str) -> TestClient:
@@ -36,7 +47,7 @@ def inbox(house: House) -> Iterator[Inbox]:
                 person = auth.add_person(
                     session,
                     house.people["administrator"],
-                    partner_id=house.partners[partner],
+                    partner_id=house.partners.get(partner, partner),
                     login=f"reader-{partner}",
                     password="synthetic-inbox-only",
                     now=now,
@@ -119,34 +130,88 @@ def test_need_more_has_to_say_of_what_and_keeps_what_was_typed(inbox: Inbox, hou
     assert 'value="SYN 7"' in answer.text
 
 
-def test_a_withdrawn_referral_is_not_opened_any_more(inbox: Inbox, house: House) -> None:
-    from broker.desk import publish
+def test_the_list_says_what_is_new_read_and_answered(inbox: Inbox, house: House) -> None:
+    made = build.released(house, "police")
+    client, at = inbox("police"), f"/inbox/referrals/{made.release}"
+    assert "not opened yet" in client.get("/inbox/referrals").text
+    client.post(f"{at}/open", data={"ground": "triage", "name": "referral.pdf"})
+    assert "read, not answered" in client.get("/inbox/referrals").text
+    client.post(f"{at}/answer", data={"said": "not-an-offence"})
+    waiting, _, done = client.get("/inbox/referrals").text.partition("Answered or withdrawn")
+    assert made.reference not in waiting
+    assert made.reference in done
 
+
+@pytest.mark.parametrize(
+    ("opened", "sent", "place"),
+    [
+        (True, {"said": "need-more"}, "gaps"),
+        (True, {"said": "case-opened", "reference": "7 <"}, "reference"),
+        (True, {"said": "not-ours", "suggest": "7"}, "suggest"),
+        (True, {}, "said-case-opened"),
+        (False, {"said": "case-opened", "reference": "SYN 7"}, ""),
+    ],
+)
+def test_a_refused_answer_stays_on_the_page_with_what_was_typed(
+    inbox: Inbox, house: House, opened: bool, sent: dict[str, str], place: str
+) -> None:
+    made = build.released(house, "police")
+    client, at = inbox("police"), f"/inbox/referrals/{made.release}"
+    if opened:
+        client.post(f"{at}/open", data={"ground": "triage", "name": "referral.pdf"})
+    page = client.post(f"{at}/answer", data=sent)
+    assert page.status_code == (400 if opened else 409)
+    assert 'role="alert"' in page.text
+    if place:
+        assert f'<a href="#{place}">' in page.text
+        assert f'id="{place}"' in page.text
+    for name, value in sent.items():
+        marked = f'id="said-{value}" name="said" value="{value}" required checked' if name == "said" else ""
+        assert (marked or f'value="{value.replace("<", "&lt;")}"') in page.text
+
+
+def test_a_withdrawn_referral_is_not_opened_any_more(inbox: Inbox, house: House) -> None:
     made = build.released(house, "police")
     with unit_of_work(house.desk.db) as session:
         publish.withdraw(house.desk, session, house.people["releaser"], made.release, "incorrect")
     settle(house.desk)
     client = inbox("police")
-    assert "withdrawn" in client.get(f"/inbox/referrals/{made.release}").text
+    page = client.get(f"/inbox/referrals/{made.release}").text
+    assert "something in it is wrong; a correction follows" in page
+    assert "It was not opened; there is nothing to do." in page
+    assert f"/inbox/referrals/{made.release}/answer" not in page  # it would be refused
     answer = client.post(
         f"/inbox/referrals/{made.release}/open", data={"ground": "triage", "name": "referral.pdf"}
     )
     assert answer.status_code == 409
 
 
+def test_a_notice_under_a_police_hold_is_not_handed_over(house: House) -> None:
+    pack = replace(house.desk.pack, formats={**house.desk.pack.formats, "HSP": ("xarf_notice",)})
+    opened = keyed_provider(replace(house, desk=replace(house.desk, pack=pack)))
+    document = provider_case()
+    made = build.released(opened, "host", document)
+    desk, wanted = opened.desk, {"ground": "triage", "name": "notice.txt"}
+    with browsing(opened) as inbox:
+        client = inbox("host")
+        where = f"/inbox/referrals/{made.release}/open"
+        with unit_of_work(desk.db) as session:
+            analyst, police = opened.people["analyst-1"], opened.partners["police"]
+            held = hold.place(
+                desk, session, analyst, next(iter(document["locations"].values()))["url"], police
+            )
+        assert client.post(where, data=wanted).status_code == 404
+        with unit_of_work(desk.db) as session:
+            hold.end(desk, session, analyst, held, police)
+        assert client.post(where, data=wanted).status_code == 200
+
+
 def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, house: House) -> None:
     """No key to encrypt to, no address to deliver to: a reader of the inbox is the way (ruling 10)."""
-    desk = house.desk
-    with unit_of_work(desk.db) as session:
-        partners.set_status(desk, session, house.people["custodian"], house.partners["police"], "suspended")
-        office = partners.register(
-            desk, session, house.people["custodian"], Registration(()),
-            name="Synthetic Police without software (example)", recipient_class="BEP", country="BE",
-            language="fr",
-        ).id  # fmt: skip
-    with_office = replace(house, partners={**house.partners, "office": office})
+    desk, with_office = house.desk, with_an_office(house)
+    office = with_office.partners["office"]
     case_id = build.confirmed(with_office, full_case())
-    client = inbox_of(with_office, inbox)
+    client = inbox(office)
     made = build.drafted(with_office, case_id, "office")
     build.approve(with_office, made)
     settle(desk)
@@ -160,18 +225,39 @@ def test_an_agency_without_keys_gets_its_referrals_in_the_inbox(inbox: Inbox, ho
         assert overdue(desk, session) == []
 
 
-def inbox_of(house: House, inbox: Inbox) -> TestClient:
-    """A browser of the office, by the same application."""
-    house_partners = dict(house.partners)
-    client = inbox("hotline")
-    now = house.desk.now()
-    with unit_of_work(house.desk.db) as session:
-        by = house.people["administrator"]
-        person = auth.add_person(
-            session, by, partner_id=house_partners["office"], login="office-reader",
-            password="synthetic-inbox-only", now=now,
-        )  # fmt: skip
-        token = auth.open_session(session, person, "passkey", now)
-    client.cookies.clear()
-    client.cookies.set(Site(house.desk, "inbox").cookie_name, token, path="/inbox")
-    return client
+def test_what_was_for_the_inbox_is_sealed_once_the_agency_has_keys(
+    inbox: Inbox, house: House, tmp_path: Path
+) -> None:
+    desk = house.desk
+    keys = Registration.read(new_partner_keys(tmp_path / "keys", "Office", desk.now(), unencrypted=True)).keys
+    with_office = with_an_office(house)
+    office = with_office.partners["office"]
+    inbox(office)
+    made = build.drafted(with_office, build.confirmed(with_office, full_case()), "office")
+    build.approve(with_office, made)
+    settle(desk)
+    with unit_of_work(desk.db) as session:
+        for key in keys:
+            partners.add_key(desk, session, office, key)
+    (tmp_path / "keys").rename(house.keys / office)
+    trust = build.trust(house, tmp_path / "trust")
+    with build.serving(with_office) as (url, there):
+        report = build.pull(there, url, "office", tmp_path / "got", trust)
+        assert report.collected == []
+        assert "ask the broker's operator" in report.lines()[-1]
+        with unit_of_work(desk.db) as session:
+            assert publish.reseal(desk, session, house.people["custodian"], made.release) == 1
+        assert build.pull(there, url, "office", tmp_path / "got", trust).collected == [made.release]
+
+
+def with_an_office(house: House) -> House:
+    """The police is replaced by an agency that was onboarded without a file."""
+    desk = house.desk
+    with unit_of_work(desk.db) as session:
+        partners.set_status(desk, session, house.people["custodian"], house.partners["police"], "suspended")
+        office = partners.register(
+            desk, session, house.people["custodian"], Registration(()),
+            name="Synthetic Police without software (example)", recipient_class="BEP", country="BE",
+            language="fr",
+        ).id  # fmt: skip
+    return replace(house, partners={**house.partners, "office": office})

@@ -11,18 +11,24 @@ from hashlib import sha256
 from uuid import UUID
 
 import pytest
+from sqlmodel import col, select
 
+from broker.auth import step_up
+from broker.auth.passkeys import Site
 from broker.demo.house import House
-from broker.desk import authenticity, hold
+from broker.desk import authenticity, closing, hold, retain
+from broker.errors import Conflict
 from broker.jobs import settle
 from broker.sealing import notes
 from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
+from tests.auth.authenticator import b64
 from tests.cases import full_case
 from tests.dbfixtures import Cluster
 from tests.web.officer import Browser, browsers, plain
 from tests.web.test_register import kept, reference_of
+from tests.web.test_release import asked, passkey
 
 HELD = "https://held.example/thread/17"
 
@@ -166,8 +172,36 @@ def test_closing_asks_twice_and_has_two_dates(told: tuple[House, str, Browser]) 
         assert f'value="{typed}"' in answer.text
     assert open_as("releaser").post(page, data={"typed": str(case_id)[:8]}).status_code == 403
     assert "keys of the case" in officer.get(page).text  # still there
-    done = officer.post(page, data={"typed": str(case_id)[:8]})
+    device, form = passkey(house, "officer"), {"typed": str(case_id)[:8]}
+    digest, options = asked(officer.post(page, data=form).text)
+    with unit_of_work(house.desk.db) as session:
+        goes = closing.goes(session, case_id)
+    assert sha256(goes).hexdigest() == digest
+    assert release in goes.decode()
+    assert str(case_id) in goes.decode()
+    proof = {**form, "act": "prove", "digest": digest}
+    for wrong in ({}, {"passkey": device.get(options, challenge=b64(bytes(32)))}, {"code": "000000"}):
+        answer = officer.post(page, data={**proof, **wrong})
+        assert answer.status_code == 403
+    assert "keys of the case" in officer.get(page).text  # still there
+    options = asked(officer.post(page, data=form).text)[1]
+    signed = device.get(options)
+    assert officer.post(page, data={**proof, "digest": "0" * 64, "passkey": signed}).status_code == 409
+    assert officer.post(page, data={**proof, "typed": "x", "passkey": signed}).status_code == 400
+    done = officer.post(page, data={**proof, "passkey": signed})
     assert done.status_code == 303
+    with unit_of_work(house.desk.db) as session:
+        (row,) = session.exec(
+            select(tables.StepUpEvidence).where(col(tables.StepUpEvidence.digest) == digest)
+        )
+        step_up.reverify(row, Site.of(house.desk.settings.pages_url))
+        listed = session.exec(
+            select(tables.EventRecord.record)
+            .join(tables.Event, col(tables.Event.id) == col(tables.EventRecord.event_id))
+            .where(col(tables.Event.action) == "case:erasure-listed")
+        ).all()
+    assert (row.purpose, row.method, row.staff_id) == ("erase", "passkey", house.people["officer"].id)
+    assert listed == [goes]  # what the signature was over can be told when all of it is gone
     after = plain(officer.get(page).text)
     assert "A closed case" in after
     assert "when the key of that month is destroyed" in after
@@ -179,3 +213,19 @@ def test_closing_asks_twice_and_has_two_dates(told: tuple[House, str, Browser]) 
     assert "it holds" in officer.get(f"/desk/ledger/proof/{release}").text
     for nothing in (str(UUID(int=0)), "x"):
         assert officer.get(f"/desk/erasure/{nothing}").status_code == 404
+
+
+def test_what_goes_is_what_was_looked_at(told: tuple[House, str, Browser]) -> None:
+    """A release between the look and the proof: nothing goes, by the page and by the verb."""
+    house, _, open_as = told
+    case_id = build.confirmed(house, full_case())
+    officer, at = open_as("officer"), f"/desk/erasure/{case_id}"
+    device, form = passkey(house, "officer"), {"typed": str(case_id)[:8]}
+    digest, options = asked(officer.post(at, data=form).text)
+    build.drafted(house, case_id, "police")
+    proof = {**form, "act": "prove", "digest": digest, "passkey": device.get(options)}
+    assert officer.post(at, data=proof).status_code == 409
+    with pytest.raises(Conflict):
+        retain.erase_case(house.desk, house.people["officer"], case_id, digest)
+    with unit_of_work(house.desk.db) as session:
+        assert session.get_one(tables.CaseFile, case_id).state == "confirmed"

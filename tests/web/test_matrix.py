@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from broker import auth
 from broker.demo.house import House
 from broker.store.engine import unit_of_work
+from broker.web import every_page
 from broker.web.page import Page, page, pages
 from broker.web.site import Site
 from tests.web.browsing import ROLES
@@ -67,6 +69,18 @@ def _as_partner(client: TestClient, house: House) -> None:
         token = auth.open_session(session, person, "passkey", now)
     for door in ("desk", "inbox"):
         client.cookies.set(Site(house.desk, door).cookie_name, token, path=f"/{door}")
+
+
+def test_every_module_that_declares_a_page_is_known() -> None:
+    folder = Path(every_page.__file__).parent
+    imported = re.compile(r"^from broker\.web\.page import (\([^)]*\)|.*)$", re.MULTILINE)
+    declares = re.compile(r"\b(page|inbox_page|open_page)\b")
+    declaring = {
+        path.stem
+        for path in folder.glob("*.py")
+        if any(declares.search(names) for names in imported.findall(path.read_text()))
+    }
+    assert declaring == set(every_page.__all__)
 
 
 def test_the_registry_names_a_role_for_every_page_of_the_desk() -> None:

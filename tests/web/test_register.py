@@ -140,7 +140,18 @@ def test_filters(open_as: Browser, query: str, rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["since=then", "case_id=x", "urgency=U9", "field=F99", "partner=a'b", "after=zz"]
+    "query",
+    [
+        "since=then",
+        "since=0001-01-01",
+        "until=9999-12-31",
+        "case_id=x",
+        "urgency=U9",
+        "field=F99",
+        "partner=a'b",
+        "after=zz",
+        "after=0001-01-01T00:00:00%2B14:00~aa",
+    ],
 )
 def test_what_is_no_filter_is_refused_beside_its_field(open_as: Browser, query: str) -> None:
     answer = open_as("officer").get(f"/desk/register?{query}&withdrawn=yes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from broker import auth
-from broker.auth import step_up
+from broker.auth import Actor, step_up
 from broker.auth.passkeys import Site
 from broker.core import canonical, package
 from broker.demo import cases as demo_cases
@@ -62,6 +63,26 @@ def codes(house: House) -> pyotp.TOTP:
     with unit_of_work(desk.db) as session:
         given = auth.totp.assign(session, desk.vault().lasting("totp"), me, "releaser", desk.now())
     return pyotp.TOTP(given.secret)
+
+
+def passkey(house: House, login: str) -> Authenticator:
+    """A passkey of this person, registered."""
+    site, me = Site.of(house.desk.settings.pages_url), house.people[login].id
+    device = Authenticator(origin=site.origin)
+    with unit_of_work(house.desk.db) as session:
+        ceremony = auth.passkeys.registration_options(session, site, me, house.desk.now())
+    created = device.create(ceremony.options)
+    with unit_of_work(house.desk.db) as session:
+        auth.passkeys.register(session, site, me, ceremony.handle, created, "desk", house.desk.now())
+    return device
+
+
+def asked(page: str) -> tuple[str, str]:
+    """(the digest, the options) that a page asks a passkey to sign."""
+    found = re.search(r'data-passkey="get" data-options="([^"]+)"', page)
+    assert found is not None
+    options = html.unescape(found[1])
+    return canonical.unb64u(json.loads(options)["challenge"]).hex(), options
 
 
 def code(codes: pyotp.TOTP, step: int = 0) -> str:
@@ -130,27 +151,65 @@ def test_nothing_is_approved_without_proof_for_exactly_this(
     assert "can be collected" in shown
 
 
+def test_of_two_approvals_at_once_the_second_gets_a_page_that_says_so(
+    house: House, signed_in: SignedIn, codes: pyotp.TOTP
+) -> None:
+    """Neither check could see the other: the key of the table decides."""
+    made = build.drafted(house, build.confirmed(house, lead()), "police")
+    releaser = signed_in("releaser")
+    with ThreadPoolExecutor(1) as threads, unit_of_work(house.desk.db) as first:
+        choice = release.Choice(made.release, made.digest)
+        another = Actor(house.people["officer"].id, frozenset({"releaser"}))
+        release.approve(house.desk, first, another, [choice])
+        form = {"act": "prove", "digest": made.digest, "code": code(codes)}
+        answer = threads.submit(releaser.post, f"/desk/release/{made.release}", data=form)
+        with house.desk.db.connect("app") as watch:
+            watch.autocommit = True
+            while not watch.execute(
+                "select 1 from pg_locks l join pg_database d on d.datname = current_database()"
+                " and d.oid = l.database or l.locktype = 'transactionid' where not l.granted"
+            ).fetchone():
+                assert not answer.done()
+    assert answer.result().status_code == 409
+    assert "nothing was stored" in answer.result().text
+    assert len(approvals(house)) == 1
+
+
 def test_a_passkey_signs_the_digest_and_the_evidence_verifies_later(
     house: House, signed_in: SignedIn
 ) -> None:
     made = build.drafted(house, build.confirmed(house, lead()), "police")
-    site, me = Site.of(house.desk.settings.pages_url), house.people["releaser"].id
-    device = Authenticator(origin=site.origin)
-    with unit_of_work(house.desk.db) as session:
-        ceremony = auth.passkeys.registration_options(session, site, me, house.desk.now())
-    created = device.create(ceremony.options)
-    with unit_of_work(house.desk.db) as session:
-        auth.passkeys.register(session, site, me, ceremony.handle, created, "desk", house.desk.now())
-    releaser = signed_in("releaser")
-    asked = releaser.post(f"/desk/release/{made.release}", data={"act": "approve", "digest": made.digest})
-    options = re.search(r'data-passkey="get" data-options="([^"]+)"', asked.text)
-    assert options is not None
-    challenge = json.loads(html.unescape(options[1]))["challenge"]
-    assert canonical.unb64u(challenge).hex() == made.digest
-    assert prove(releaser, made, passkey=device.get(html.unescape(options[1]))) == 303
+    device, releaser = passkey(house, "releaser"), signed_in("releaser")
+    page = releaser.post(f"/desk/release/{made.release}", data={"act": "approve", "digest": made.digest})
+    digest, options = asked(page.text)
+    assert digest == made.digest
+    assert prove(releaser, made, passkey=device.get(options)) == 303
     (row,) = evidence(house)
-    step_up.reverify(row, site)
+    step_up.reverify(row, Site.of(house.desk.settings.pages_url))
     assert [a.digest for a in approvals(house)] == [made.digest]
+
+
+def test_a_passkey_signs_the_digest_of_a_whole_batch(house: House, signed_in: SignedIn) -> None:
+    made = [build.drafted(house, build.confirmed(house, lead()), "police") for _ in range(2)]
+    device, releaser = passkey(house, "releaser"), signed_in("releaser")
+    form = {"release": [each.release for each in made]}
+    page = releaser.post("/desk/release/batch", data=form).text
+    digest = asked(page)[0]
+    assert digest == package.batch_digest([each.digest for each in made])
+    sent = {**form, "act": "prove", "digest": digest}
+    assert releaser.post("/desk/release/batch", data=sent).status_code == 403
+    assert approvals(house) == []
+    sent["passkey"] = device.get(asked(releaser.post("/desk/release/batch", data=form).text)[1])
+    assert releaser.post("/desk/release/batch", data=sent, follow_redirects=False).status_code == 303
+    (row,) = evidence(house)
+    assert (row.digest, row.method) == (digest, "passkey")
+    step_up.reverify(row, Site.of(house.desk.settings.pages_url))
+    assert {a.digest for a in approvals(house)} == {each.digest for each in made}
+    assert {a.batch for a in approvals(house)} == {digest}
+    settle(house.desk)
+    with unit_of_work(house.desk.db) as session:
+        released = {r.release_id for r in session.exec(select(tables.Release))}
+    assert released == {each.release for each in made}
 
 
 def test_a_draft_that_changed_since_it_was_looked_at_is_not_approved(

@@ -74,6 +74,18 @@ def test_every_kind_has_its_form_structured_first_words_last(signed_in: SignedIn
     assert signed_in("releaser").get("/desk/cases/new").status_code == 403
 
 
+def test_a_refused_form_still_asks_for_what_is_missing(signed_in: SignedIn) -> None:
+    """What stood there empty, as a kind of case asks for it, stands there after a refusal."""
+    client = signed_in("analyst-1")
+    asked = client.get("/desk/cases/new?kind=content_report").text
+    empty = {name: values[0] for name, values in sent(asked).items() if values}
+    answer = client.post("/desk/cases/new", data={**empty, "do": "submit"})
+    assert answer.status_code == 400
+    for name in ("items.item1", "locations.loc1", "events.event1"):
+        assert f'id="{name}"' in asked
+        assert f'id="{name}"' in answer.text
+
+
 def test_what_is_refused_is_shown_again_whole(
     signed_in: SignedIn, house: House, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ from tests.web.browsing import launch, person, reader
 pytestmark = needs("chromium")
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screens"
-MOST = 150_000
+MOST = 180_000
 """Bytes of a picture that a page of the documentation may cost its reader."""
 
 

@@ -18,7 +18,10 @@ from broker.store import tables
 from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.cases import full_case
+from tests.e2e.test_ways_in import revoke
 from tests.web.conftest import SignedIn
+from tests.web.test_release import asked as asked_of
+from tests.web.test_release import passkey
 
 
 def danger(urgency: str = "U1") -> dict[str, Any]:
@@ -114,6 +117,35 @@ def test_another_urgency_or_person_does_not_go_this_way(house: House, signed_in:
     assert analyst.get(f"/desk/urgent/{UUID(int=0)}").status_code == 404
 
 
+def test_the_timeline_names_one_person_as_one(house: House, signed_in: SignedIn) -> None:
+    """The register is what an oversight body reads: who released alone is never told as a second person."""
+    case_id = build.take_in(house, danger())
+    signed_in("analyst-1").post(f"/desk/urgent/{case_id}", data={"act": "send", "reason": "live-stream"})
+    settle(house.desk)
+    (draft,) = sent(house)
+    page = signed_in("officer").get(f"/desk/register/{draft.id}").text
+    assert "sent by one person alone (urgent path)" in page
+    assert "approved by a second person" not in page
+
+
+def test_who_answered_is_written_down_on_every_page_that_logs_a_call(
+    house: House, signed_in: SignedIn
+) -> None:
+    """A call that stops the clock names who answered (ruling 3), also when it is logged in the follow-up."""
+    case_id = build.take_in(house, danger())
+    analyst = signed_in("analyst-1")
+    analyst.post(f"/desk/urgent/{case_id}", data={"act": "send", "reason": "live-stream"})
+    with unit_of_work(house.desk.db) as session:
+        referral = session.exec(select(tables.Referral.id)).one()
+    for at in (f"/desk/urgent/{case_id}", f"/desk/follow/{referral}"):
+        call = {"act": "call", "reason": "live-stream", "answered": "yes", "read_back": "yes", "who": " "}
+        refused = analyst.post(at, data=call)
+        assert refused.status_code == 400
+        assert "Write down who answered." in refused.text
+    with unit_of_work(house.desk.db) as session:
+        assert session.exec(select(tables.UrgentCall)).all() == []
+
+
 @pytest.mark.parametrize("login", ["releaser", "officer", "administrator"])
 def test_only_an_analyst_sends(house: House, signed_in: SignedIn, login: str) -> None:
     case_id = build.take_in(house, danger())
@@ -140,3 +172,30 @@ def test_the_second_look_is_another_persons(house: House, signed_in: SignedIn) -
     assert own.status_code == 403
     with unit_of_work(house.desk.db) as session:
         assert session.get(tables.Approval, (draft.id, "retrospective")) is None
+    device, form = passkey(house, "releaser"), {"digest": draft.approval_digest}
+    digest, options = asked_of(releaser.post(at, data={**form, "act": "afterwards"}).text)
+    assert digest == draft.approval_digest
+    looked = {**form, "act": "look", "passkey": device.get(options)}
+    assert releaser.post(at, data=looked, follow_redirects=False).status_code == 303
+    with unit_of_work(house.desk.db) as session:
+        approval = session.get_one(tables.Approval, (draft.id, "retrospective"))
+        assert approval.approved_by == house.people["releaser"].id
+    assert "Another person approved it" in signed_in("analyst-1").get(f"/desk/urgent/{case_id}").text
+    again = releaser.post(at, data={**form, "act": "afterwards"})
+    assert again.status_code == 409
+
+
+def test_a_desk_that_cannot_receive_is_told_by_telephone_alone(house: House, signed_in: SignedIn) -> None:
+    case_id = build.take_in(house, danger())
+    revoke(house, "police", "enc")
+    analyst, at = signed_in("analyst-1"), f"/desk/urgent/{case_id}"
+    assert "it hears the case by telephone alone" in analyst.get(at).text
+    page = analyst.post(at, data={"act": "send", "reason": "live-stream"}).text
+    assert "it hears the case by telephone alone" in page
+    assert "It is being signed" not in page
+    assert "It waits for you in the usual way" not in page
+    assert "Please write it down and read the reference back" in page
+    (draft,) = sent(house)
+    with unit_of_work(house.desk.db) as session:
+        reference = session.get_one(tables.Referral, draft.referral_id).reference
+    assert " ".join(reference) in page

@@ -18,7 +18,9 @@ from jinja2.ext import babel_extract
 
 from broker.core import case
 from broker.core.fields import FIELD_IDS
+from broker.desk.importing import CANONICAL
 from broker.errors import Conflict, Issue
+from broker.runtime import adapters
 from broker.web.words import LANGUAGES, Words, catalogue
 
 WEB = Path(str(resources.files("broker.web")))
@@ -232,3 +234,11 @@ def test_a_moment_in_a_case_is_said_in_local_time_and_utc() -> None:
     assert words.stated("2026-11-24T10:10:57+00:00") == "24 Nov 2026, 11:10:57 (10:10:57 UTC)"
     for other in ("2026-11-24", "not a time at all, really", "2026-11-24T10:10:57", ""):
         assert words.stated(other) == other
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_adapter_of_ours_has_its_title(language: str) -> None:
+    known = catalogue(language)._catalog  # type: ignore[attr-defined]
+    titles = {each.info.title for each in adapters().values()} | {CANONICAL.title}
+    assert len(titles) > 10
+    assert sorted(titles - set(known)) == []

@@ -28,7 +28,8 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.repeat && event.key !== "j" && event.key !== "k") return; // a key held down says yes once, not to every page
+    // A key held down repeats, on the next page too: it would answer for cases nobody has seen.
+    if (event.repeat && event.key !== "j" && event.key !== "k") return;
     if (document.documentElement.dataset.keys === "off" || typing(event.target) || one("dialog[open], form[inert]")) return;
     if (event.key === "j") walk(1);
     else if (event.key === "k") walk(-1);
@@ -168,6 +169,26 @@
     setTimeout(() => { leaving = false; }, 10000);
   });
   window.addEventListener("pageshow", () => { leaving = false; });
+
+  // The end of a session is said before it comes, and put off by one press (any page asked for puts it off).
+  const idle = one("#idle"), limit = Number(document.body.dataset.idle) * 60000;
+  if (idle) {
+    const touched = () => { localStorage.setItem("touched", Date.now()); idle.hidden = true; };
+    const look = () => {
+      const left = limit - (Date.now() - Number(localStorage.getItem("touched")));
+      idle.hidden = left > 120000;
+      idle.querySelector("[data-soon]").hidden = left <= 0;
+      idle.querySelector("[data-over]").hidden = left > 0;
+      idle.querySelector("[data-stay]").hidden = left <= 0;
+    };
+    touched();
+    document.addEventListener("htmx:after:request", touched);
+    idle.querySelector("[data-stay]").addEventListener("click", async () => {
+      const answer = await fetch(idle.dataset.ask, { cache: "no-store", redirect: "manual" });
+      if (answer.ok) touched();
+    });
+    setInterval(look, 15000);
+  }
 
   // A break, as often as the person chose; 0 is never. Nothing moves, nothing sounds.
   const minutes = Number(document.body.dataset.pause);

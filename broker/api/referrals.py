@@ -26,7 +26,7 @@ from broker.desk import recheck
 from broker.desk.receive import ReceiptCheck, check_receipt
 from broker.errors import Conflict, Forbidden, Issue, NotFound, Refused
 from broker.sealing import notes
-from broker.store import feed, follow_up
+from broker.store import feed, follow_up, publication
 from broker.store.ledger_append import Entry
 
 router = APIRouter(prefix="/v1", tags=["referrals"])
@@ -105,7 +105,7 @@ async def collect_document(
 async def proof(request: Request, caller: PullCaller, release: ReleaseId) -> Response:
     """C2SP tlog-proof of the leaf `published` (docs/spec/proof.md)."""
     api: Api = request.app.state.api
-    found = await feed.publication(api.feed, caller.partner_id, release)
+    found = await publication.publication(api.feed, caller.partner_id, release)
     extra = canonical.encode(
         {
             "nonce": canonical.b64u(found.nonce),

@@ -39,7 +39,12 @@ _READS = re.compile(
 _SQL = re.compile(
     r"^\s*(select|insert into|update|delete from|with)\b.*\b(from|into|set|as)\b", re.I | re.DOTALL
 )
-HOT_PATH = ("broker/store/feed.py", "broker/store/follow_up.py", "broker/store/inbox.py")
+HOT_PATH = (
+    "broker/store/feed.py",
+    "broker/store/follow_up.py",
+    "broker/store/inbox.py",
+    "broker/store/publication.py",
+)
 
 
 def unscoped(query: str) -> list[str]:

@@ -20,7 +20,7 @@ from psycopg import pq
 
 from bench.sealing import _fuzzed
 from broker.core import canonical
-from broker.store import access, feed, ledger
+from broker.store import access, feed, ledger, publication
 from broker.store.engine import Database, unit_of_work
 from broker.store.ledger_append import APPEND, parameters
 from broker.store.types import Role
@@ -151,7 +151,7 @@ def test_a_pull_is_one_pipelined_transaction(database: Database, tmp_path: Any, 
     works: dict[str, Callable[[feed.Pool], Awaitable[object]]] = {
         "page": lambda pool: feed.page(pool, BIG, limit=LIMIT),
         "look": lambda pool: feed.sealed(pool, BIG, release, "referral"),
-        "proof": lambda pool: feed.publication(pool, BIG, release),
+        "proof": lambda pool: publication.publication(pool, BIG, release),
         "collect": lambda pool: feed.collect(pool, BIG, release, "referral", at=NOW, entry_of=collected),
     }
     messages = traced(database, "feed", works[what], str(tmp_path / "trace"))

@@ -26,7 +26,7 @@ from broker.desk import partners
 from broker.desk.partners import Registration
 from broker.errors import NotFound
 from broker.jobs import settle
-from broker.store import feed, follow_up
+from broker.store import feed, follow_up, publication
 from broker.store.engine import unit_of_work
 from broker.store.feed import scoped
 from tests import house as build
@@ -194,7 +194,7 @@ def test_without_the_application_s_predicate_the_database_still_says_no(world: W
                 return (await feed.page(pool, partner, predicate=False)).items
             if what == "sealed":
                 return (await feed.sealed(pool, partner, world.release, "referral", predicate=False)).body
-            return (await feed.publication(pool, partner, world.release, predicate=False)).record
+            return (await publication.publication(pool, partner, world.release, predicate=False)).record
         finally:
             await pool.close()
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from broker.errors import Conflict, NotFound
-from broker.store import feed, ledger, tables
+from broker.store import feed, ledger, publication, tables
 from broker.store.engine import Database, unit_of_work
 from tests.store import rfc6962
 from tests.store.world import ANN, NOW, PARTNERS, entry, integrate, populate, publish, release_id
@@ -165,7 +165,7 @@ def test_what_is_not_published_yet_is_not_there(published: Database) -> None:
     with pytest.raises(NotFound):
         run(published, lambda pool: feed.sealed(pool, ONE, release, "referral"))
     with pytest.raises(NotFound):
-        run(published, lambda pool: feed.publication(pool, ONE, release))
+        run(published, lambda pool: publication.publication(pool, ONE, release))
 
 
 def test_what_is_withdrawn_is_gone_at_once(published: Database) -> None:
@@ -197,7 +197,7 @@ def test_a_proof_leads_to_the_checkpoint(published: Database) -> None:
         for _ in range(300):
             ledger.append(session, entry("key"))
     integrate(published)
-    made = run(published, lambda pool: feed.publication(pool, ONE, release_id(ONE, 3)))
+    made = run(published, lambda pool: publication.publication(pool, ONE, release_id(ONE, 3)))
     commit = ledger.commitment(made.nonce, made.record)
     assert made.body == ledger.leaf_body("published", commit)
     assert orjson.loads(made.record) == {"carrier": ONE, "release": release_id(ONE, 3)}
@@ -212,7 +212,7 @@ def test_a_proof_says_when_its_record_is_gone(published: Database) -> None:
     with published.connect("retention") as conn:
         conn.execute("delete from event_record")
     with pytest.raises(Conflict, match="record-expired"):
-        run(published, lambda pool: feed.publication(pool, ONE, release_id(ONE, 3)))
+        run(published, lambda pool: publication.publication(pool, ONE, release_id(ONE, 3)))
 
 
 async def peek(pool: feed.Pool, caller: str) -> list[str]:
@@ -222,7 +222,7 @@ async def peek(pool: feed.Pool, caller: str) -> list[str]:
         release = release_id(partner, 1)
         calls = (
             lambda r=release: feed.sealed(pool, caller, r, "referral", predicate=False),
-            lambda r=release: feed.publication(pool, caller, r, predicate=False),
+            lambda r=release: publication.publication(pool, caller, r, predicate=False),
         )
         for call in calls:
             try:

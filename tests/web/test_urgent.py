@@ -180,7 +180,7 @@ def test_the_second_look_is_another_persons(house: House, signed_in: SignedIn) -
     with unit_of_work(house.desk.db) as session:
         approval = session.get_one(tables.Approval, (draft.id, "retrospective"))
         assert approval.approved_by == house.people["releaser"].id
-    assert "Another person approved it" in signed_in("analyst-1").get(f"/desk/urgent/{case_id}").text
+    assert "Another person looked at it" in signed_in("analyst-1").get(f"/desk/urgent/{case_id}").text
     again = releaser.post(at, data={**form, "act": "afterwards"})
     assert again.status_code == 409
 

@@ -51,7 +51,7 @@ def relay(port: int) -> dict[str, object]:
         "port": port,
         "security": "none",
         "from": "out@hotline.example",
-        "timeout": 1,
+        "timeout": 3,
     }
 
 

@@ -23,7 +23,7 @@ from broker.store.engine import unit_of_work
 from tests import house as build
 from tests.deliveries import office
 from tests.deliveries.test_courier import until
-from tests.deliveries.ways import PATIENCE, Couriers, Way, way
+from tests.deliveries.ways import PATIENCE, UNHURRIED, Couriers, Way, way
 
 SENT = ("awaiting", "handed-over")
 DONE = ("delivered", "accepted")
@@ -103,7 +103,7 @@ def test_a_fault_once_ends_honestly_and_never_twice(out: tuple[str, Way], fault:
     kind, opened = out
     end, taken = MATRIX[fault][kind]
     delivery = office.only(opened.house)
-    opened.arm(fault, PATIENCE)
+    opened.arm(fault, PATIENCE if fault.startswith("timeout") else UNHURRIED)
     assert carry.carry_due(opened.house.desk) == 1
     go_on(opened)
     assert office.state(opened.house, delivery) == end

@@ -24,6 +24,8 @@ from tests.deliveries import office, post, providers
 from tests.fakes import iccam_server, ncmec_server
 
 PATIENCE = 0.5
+UNHURRIED = 10.0
+"""Where our side's patience is not what is tried: a busy machine must not end it."""
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -52,7 +54,7 @@ def stored(house: House) -> int:
 
 
 def with_keys(house: House, name: str = "police") -> None:
-    folder = house.keys / "again"
+    folder = Path(tempfile.mkdtemp(dir=house.keys)) / "again"
     made = new_partner_keys(folder, "Synthetic agency (example)", house.desk.now(), unencrypted=True)
     with unit_of_work(house.desk.db) as session:
         partners.add_keys(

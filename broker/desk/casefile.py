@@ -102,7 +102,11 @@ def read_version(desk: Desk, session: Session, case_id: UUID, version: int | Non
 
 
 def stored(session: Session, case_ids: Sequence[UUID], version: int | None = None) -> dict[UUID, Stored]:
-    """Cases as they rest, by id, in three statements for any number; absent ones are left out."""
+    """Cases as they rest, by id, in three statements for any number; absent ones are left out.
+
+    Everything is of the version that the first statement found: a new one may be stored in between, and the
+    session may remember the file as it was before.
+    """
     files, versions = tables.CaseFile, tables.CaseVersion
     chosen = col(files.current_version) if version is None else literal(version)
     people: dict[UUID, list[tables.PersonBlob]] = {case_id: [] for case_id in case_ids}
@@ -111,18 +115,19 @@ def stored(session: Session, case_ids: Sequence[UUID], version: int | None = Non
     found = session.exec(
         select(files, versions).join(versions, of_version, isouter=True).where(col(files.id).in_(case_ids))
     ).all()
-    for person in session.exec(
-        select(tables.PersonBlob)
-        .join(files, col(files.id) == col(tables.PersonBlob.case_id))
-        .where(col(files.id).in_(case_ids), col(tables.PersonBlob.version) == chosen)
-    ):
-        people[person.case_id].append(person)
+    numbers = {
+        file.id: row.version if row is not None else version or file.current_version for file, row in found
+    }
+    blobs = tables.PersonBlob
+    some = col(blobs.case_id).in_(case_ids), col(blobs.version).in_(set(numbers.values()))
+    for person in session.exec(select(blobs).where(*some)):
+        if person.version == numbers.get(person.case_id):
+            people[person.case_id].append(person)
     for key in session.exec(select(tables.WrappedKey).where(col(tables.WrappedKey.case_id).in_(case_ids))):
         keys[key.case_id].append(key)
     return {
         file.id: Stored(
-            file, file.current_version if version is None else version, row,
-            tuple(people[file.id]), tuple(keys[file.id]),
+            file, numbers[file.id], row, tuple(people[file.id]), tuple(keys[file.id])
         )
         for file, row in found
     }  # fmt: skip

@@ -149,7 +149,7 @@ def test_with_no_predicate_left_in_the_application_every_route_still_says_no(
         asked.append(query)
         return scoped(query, predicate=False)
 
-    for module in (feed, follow_up):
+    for module in (feed, follow_up, publication):
         monkeypatch.setattr(module, "scoped", bare)
     for route in (route for route in world.routes if "{release}" in route.path):
         asked.clear()

@@ -154,7 +154,7 @@ def test_nothing_is_approved_without_proof_for_exactly_this(
 def test_of_two_approvals_at_once_the_second_gets_a_page_that_says_so(
     house: House, signed_in: SignedIn, codes: pyotp.TOTP
 ) -> None:
-    """Neither check could see the other: the key of the table decides."""
+    """Neither check could see the other; who came second is served again and sees what the first did."""
     made = build.drafted(house, build.confirmed(house, lead()), "police")
     releaser = signed_in("releaser")
     with ThreadPoolExecutor(1) as threads, unit_of_work(house.desk.db) as first:
@@ -171,7 +171,7 @@ def test_of_two_approvals_at_once_the_second_gets_a_page_that_says_so(
             ).fetchone():
                 assert not answer.done()
     assert answer.result().status_code == 409
-    assert "nothing was stored" in answer.result().text
+    assert "Somebody approved this already" in answer.result().text
     assert len(approvals(house)) == 1
 
 
